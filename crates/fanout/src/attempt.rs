@@ -22,7 +22,6 @@ pub struct Attempt {
 }
 
 /// Whether an attempt may go on.
-#[must_use]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reach {
@@ -90,14 +89,27 @@ impl Attempt {
     /// Puts on record how far this attempt has come, and learns whether it may go on.
     ///
     /// A sink that is never polled has had no effect. One that is polled and silent counts as
-    /// [`Effect::Maybe`] until it returns. One that tells is believed: say [`Effect::None`] on entry,
-    /// and [`Effect::Maybe`] right before the first byte that could be acted on leaves. The record
+    /// [`Effect::Maybe`] until it returns. One that tells is believed: call [`entered`](Self::entered)
+    /// first, and tell [`Effect::Maybe`] right before the first byte that could be acted on leaves. The record
     /// never goes back.
     ///
     /// The answer is [`Reach::Abandoned`] when the send was dropped first. Whoever is about to write
     /// on behalf of the attempt must then not write: the report already says that nothing was sent.
+    #[must_use = "an abandoned attempt must not write any more"]
     pub fn reached(&self, effect: Effect) -> Reach {
         self.track().reached(self.number, effect)
+    }
+
+    /// Says, on entry, that nothing has been reached yet and that this sink will tell: short for
+    /// [`reached`](Self::reached) with [`Effect::None`], for those whose first write comes later.
+    pub fn entered(&self) {
+        self.track().reached(self.number, Effect::None);
+    }
+
+    /// Says what a nested fan-out had reached when it was dropped, and how.
+    pub(crate) fn left(&self, report: Report) {
+        self.track().reached(self.number, report.effect());
+        self.track().keep_inner(report);
     }
 
     pub(crate) fn track(&self) -> &Track {
@@ -195,7 +207,7 @@ impl Track {
     }
 
     /// Keeps the report of what went on inside a sink whose future was dropped.
-    pub(crate) fn keep_inner(&self, report: Report) {
+    fn keep_inner(&self, report: Report) {
         *self.inner.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(report));
     }
 

@@ -70,7 +70,7 @@ impl Ledger {
         policy: &dyn FanOutPolicy,
         elapsed: Duration,
         available: &dyn Fn(usize) -> bool,
-        mut start: impl FnMut(usize),
+        mut start: impl FnMut(usize, &[Delivery]),
     ) -> Step {
         loop {
             if let Some(verdict) = self.verdict {
@@ -192,12 +192,18 @@ impl Ledger {
         &mut self.deliveries
     }
 
-    pub(crate) fn into_deliveries(self) -> Vec<Delivery> {
-        self.deliveries
+    /// Takes the deliveries out; the books are closed.
+    pub(crate) fn take_deliveries(&mut self) -> Vec<Delivery> {
+        std::mem::take(&mut self.deliveries)
     }
 
     /// Starts what waits among `which`. Returns whether anything did.
-    fn start(&mut self, which: Start, elapsed: Duration, start: &mut impl FnMut(usize)) -> bool {
+    fn start(
+        &mut self,
+        which: Start,
+        elapsed: Duration,
+        start: &mut impl FnMut(usize, &[Delivery]),
+    ) -> bool {
         let before = self.counts.waiting;
         match which {
             Start::All => self.start_next(usize::MAX, elapsed, start),
@@ -206,7 +212,7 @@ impl Ledger {
                 for position in positions {
                     if position < self.required && self.deliveries[position].is_waiting() {
                         self.begin(position, elapsed);
-                        start(position);
+                        start(position, &self.deliveries);
                     }
                 }
             }
@@ -214,12 +220,17 @@ impl Ledger {
         self.counts.waiting < before
     }
 
-    fn start_next(&mut self, mut count: usize, elapsed: Duration, start: &mut impl FnMut(usize)) {
+    fn start_next(
+        &mut self,
+        mut count: usize,
+        elapsed: Duration,
+        start: &mut impl FnMut(usize, &[Delivery]),
+    ) {
         while self.cursor < self.required && count > 0 {
             if self.deliveries[self.cursor].is_waiting() {
                 count -= 1;
                 self.begin(self.cursor, elapsed);
-                start(self.cursor);
+                start(self.cursor, &self.deliveries);
             }
             self.cursor += 1;
         }

@@ -198,6 +198,8 @@ pub enum Reason {
     Stalled,
     /// The fan-out was shut down.
     Shutdown,
+    /// The send was called off before there was a verdict.
+    Cancelled,
     /// The reason of a policy that is not of this crate.
     Other(&'static str),
 }
@@ -246,6 +248,7 @@ impl Reason {
             Self::Deadline => "deadline",
             Self::Stalled => "stalled",
             Self::Shutdown => "shutdown",
+            Self::Cancelled => "cancelled",
             Self::Other(reason) => reason,
         }
     }
@@ -263,6 +266,7 @@ impl fmt::Display for Reason {
             Self::Deadline => "the deadline came first",
             Self::Stalled => "the policy waited for nothing",
             Self::Shutdown => "the fan-out was shut down",
+            Self::Cancelled => "the send was called off",
             Self::Other(reason) => reason,
         })
     }

@@ -108,7 +108,7 @@ impl<'p> Simulation<'p> {
 
     fn step(&mut self, elapsed: Duration) {
         let available = |position: usize| self.available[position];
-        self.wake = match self.ledger.step(self.policy, elapsed, &available, |_| {}) {
+        self.wake = match self.ledger.step(self.policy, elapsed, &available, |_, _| {}) {
             Step::Wait(wake) => wake,
             Step::Decided(_) => None,
         };

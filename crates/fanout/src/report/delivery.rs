@@ -118,6 +118,11 @@ impl Delivery {
         }
     }
 
+    /// One that has not started, of the same sink and the same message.
+    pub(crate) fn stub(&self) -> Self {
+        Self::waiting(Arc::clone(&self.sink), self.role, self.namespace)
+    }
+
     pub(crate) fn is_waiting(&self) -> bool {
         self.started.is_none() && matches!(self.outcome, Outcome::Pending)
     }

@@ -1,0 +1,326 @@
+//! What is known of one send, and the report made of it.
+
+use std::future::Future;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::attempt::Track;
+use crate::fan_out::{Entry, Plan};
+use crate::policy::{Decision, Ledger, Reason, Rest, Verdict};
+use crate::{
+    Attempt, Delivery, Effect, Error, ErrorKind, Message, MessageId, Outcome, Report, RetryAdvice,
+    SkipReason, SoFar, StopReason, TimeoutScope,
+};
+
+use super::flight::{Landed, fly_mirror};
+use super::{Messages, Order};
+
+/// The ledger of one send with all that its entries need.
+///
+/// When the books are dropped unreported, every attempt is abandoned, so that nothing is written on
+/// their behalf any more, and the fan-out around this one learns what had been reached.
+pub(super) struct Books {
+    pub(super) plan: Arc<Plan>,
+    pub(super) ledger: Ledger,
+    pub(super) tracks: Arc<[Track]>,
+    pub(super) messages: Messages,
+    pub(super) began: Instant,
+    pub(super) deadline: Option<Instant>,
+    message_id: MessageId,
+    parent: Option<Attempt>,
+}
+
+impl Books {
+    pub(super) fn open(plan: Arc<Plan>, order: Order) -> Self {
+        let Order { messages, parent, earlier } = order;
+        let began = Instant::now();
+        let deadline = plan.deadline.and_then(|duration| began.checked_add(duration));
+        let outer = parent.as_ref().and_then(Attempt::deadline);
+        let deadline = match (deadline, outer) {
+            (Some(own), Some(outer)) => Some(own.min(outer)),
+            (one, other) => one.or(other),
+        };
+        // Inside another fan-out, the keys derive from the key of the sink that this one is there.
+        let namespace = parent.as_ref().map(|attempt| attempt.idempotency_key().as_u128());
+        let namespace_of = |position| namespace.unwrap_or(messages.id(position).as_u128());
+        let deliveries = match earlier {
+            Some(earlier) => earlier,
+            None => fresh(&plan, &messages, namespace_of),
+        };
+        let tracks = deliveries
+            .iter()
+            .enumerate()
+            .map(|(position, delivery)| {
+                Track::new(Arc::clone(&delivery.sink), namespace_of(position), delivery.effect)
+            })
+            .collect();
+        if let Some(parent) = &parent {
+            // From here on this fan-out tells exactly what was reached, when it ends.
+            parent.entered();
+        }
+        let message_id = messages.id(0);
+        let ledger = Ledger::new(deliveries, plan.required);
+        Self { plan, ledger, tracks, messages, began, deadline, message_id, parent }
+    }
+
+    pub(super) fn is_expired(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// What becomes of the rest. A nested fan-out leaves no work behind, as no sink does.
+    pub(super) fn rest(&self) -> Rest {
+        match self.plan.rest {
+            Rest::Detach if self.parent.is_some() => Rest::Drain,
+            rest => rest,
+        }
+    }
+
+    /// Begins the delivery to the mirror at `position`, if it has a place left.
+    pub(super) fn launch_mirror(
+        &mut self,
+        position: usize,
+        now: Instant,
+    ) -> Result<impl Future<Output = Landed> + Send + use<>, Error> {
+        self.ledger.start_mirror(position, now - self.began);
+        let entry = &self.plan.entries[position];
+        let limit = now + MIRROR_TIMEOUT;
+        let limit = self.deadline.map_or(limit, |deadline| deadline.min(limit));
+        let attempt = Attempt::of(Arc::clone(&self.tracks), position, Some(limit));
+        let message = self.messages.of(position, entry, &[])?;
+        let permit = entry.mirror_permit()?;
+        Ok(fly_mirror(position, Arc::clone(&entry.sink), message, attempt, limit, permit))
+    }
+
+    pub(super) fn land(&mut self, landed: Landed) {
+        let now = Instant::now();
+        match landed.result {
+            Ok(receipt) => {
+                self.tracks[landed.position].ended(Effect::Done);
+                let outcome = Outcome::Delivered(receipt);
+                self.settle(landed.position, outcome, Effect::Done, StopReason::Succeeded, now);
+            }
+            Err(error) => self.land_failed(landed.position, error, now),
+        }
+    }
+
+    pub(super) fn land_failed(&mut self, position: usize, error: Error, now: Instant) {
+        let track = &self.tracks[position];
+        let effect = match track.attempts() {
+            // Nothing was tried, so nothing new can have come of it.
+            0 => track.abandon(),
+            _ => track.ended(error.effect()),
+        };
+        let (error, stop_reason) = if self.is_expired(now) && error.kind() == ErrorKind::Timeout {
+            // The sink kept the deadline itself; it was the deadline of the fan-out.
+            let timeout = fan_out_timeout(error.effect()).with_source(error);
+            (timeout, StopReason::DeadlineWouldPass)
+        } else {
+            let stop_reason = stop_reason(&error);
+            (error, stop_reason)
+        };
+        self.settle(position, Outcome::Failed(error), effect, stop_reason, now);
+    }
+
+    /// The deadline has come: what is in flight has failed, what waits is skipped, and the policy is
+    /// asked for the last time.
+    pub(super) fn expire(&mut self) {
+        let now = Instant::now();
+        for position in 0..self.plan.entries.len() {
+            if self.ledger.deliveries()[position].is_in_flight() {
+                let effect = self.tracks[position].abandon();
+                let outcome = Outcome::Failed(fan_out_timeout(effect));
+                self.settle(position, outcome, effect, StopReason::DeadlineWouldPass, now);
+            }
+        }
+        self.ledger.skip_waiting(SkipReason::Deadline);
+        if self.ledger.verdict().is_none() {
+            let progress = self.ledger.progress(now - self.began, &|_| false);
+            let verdict = match self.plan.policy.decide(&progress) {
+                Decision::Settle(Verdict::Satisfied) => Verdict::Satisfied,
+                _ => Verdict::Unsatisfied(Reason::Deadline),
+            };
+            self.ledger.decide(verdict);
+        }
+    }
+
+    /// Books what is in flight among `positions` as cancelled. Returns how many those were.
+    pub(super) fn cancel(&mut self, positions: Range<usize>, why: StopReason) -> usize {
+        let now = Instant::now();
+        let mut cancelled = 0;
+        for position in positions {
+            if self.ledger.deliveries()[position].is_in_flight() {
+                let effect = self.tracks[position].abandon();
+                self.settle(position, Outcome::Cancelled, effect, why, now);
+                cancelled += 1;
+            }
+        }
+        cancelled
+    }
+
+    /// Closes the books: everything has settled.
+    pub(super) fn report(mut self) -> Report {
+        let deliveries = self.ledger.take_deliveries();
+        self.parent = None;
+        self.report_of(deliveries)
+    }
+
+    /// Gives the report of what has settled, and the positions of what has not, which stays in the
+    /// books as it is.
+    pub(super) fn split(&mut self) -> (Report, Vec<usize>) {
+        let mut pending = Vec::new();
+        let mut deliveries = Vec::with_capacity(self.plan.entries.len());
+        for (position, delivery) in self.ledger.deliveries_mut().iter_mut().enumerate() {
+            deliveries.push(if delivery.is_in_flight() {
+                pending.push(position);
+                let mut copy = delivery.stub();
+                copy.started = delivery.started;
+                copy.attempts = self.tracks[position].attempts();
+                copy.effect = Effect::Maybe;
+                copy
+            } else {
+                let mut stub = delivery.stub();
+                stub.outcome = Outcome::Skipped(SkipReason::NotNeeded);
+                std::mem::replace(delivery, stub)
+            });
+        }
+        // The fan-out around this one has its answer; what goes on is not its business any more.
+        self.parent = None;
+        (self.report_of(deliveries), pending)
+    }
+
+    /// The deliveries that landed late, each with its place in the report.
+    pub(super) fn late(&mut self, positions: &[usize]) -> Vec<(usize, Delivery)> {
+        let mut deliveries: Vec<_> = self.ledger.take_deliveries().into_iter().map(Some).collect();
+        let late = positions.iter().filter_map(|&position| {
+            Some((self.plan.configured(position), deliveries.get_mut(position)?.take()?))
+        });
+        late.collect()
+    }
+
+    fn report_of(&self, mut deliveries: Vec<Delivery>) -> Report {
+        let nothing_sent = deliveries.iter().all(|delivery| delivery.attempts == 0);
+        self.plan.to_configured_order(&mut deliveries);
+        Report {
+            message_id: self.message_id,
+            fan_out: self.plan.name.clone(),
+            policy: self.plan.policy.name(),
+            verdict: self.ledger.verdict().unwrap_or(Verdict::Unsatisfied(Reason::Cancelled)),
+            nothing_sent,
+            deliveries,
+            elapsed: self.began.elapsed(),
+            detached: None,
+        }
+    }
+
+    fn settle(
+        &mut self,
+        position: usize,
+        outcome: Outcome,
+        effect: Effect,
+        stop_reason: StopReason,
+        now: Instant,
+    ) {
+        let track = &self.tracks[position];
+        let delivery = &mut self.ledger.deliveries_mut()[position];
+        delivery.attempts += track.attempts();
+        delivery.inner = track.take_inner();
+        self.ledger.settle(position, outcome, effect, stop_reason, now - self.began);
+    }
+}
+
+impl Drop for Books {
+    fn drop(&mut self) {
+        let all = 0..self.ledger.deliveries().len();
+        if all.is_empty() {
+            // Reported.
+            return;
+        }
+        self.cancel(all, StopReason::CallerCancelled);
+        if let Some(parent) = self.parent.take() {
+            if self.ledger.verdict().is_none() {
+                self.ledger.decide(Verdict::Unsatisfied(Reason::Cancelled));
+            }
+            let deliveries = self.ledger.take_deliveries();
+            let report = self.report_of(deliveries);
+            parent.left(report);
+        }
+    }
+}
+
+impl Messages {
+    /// The message of the sink at `position`.
+    pub(super) fn of(
+        &self,
+        position: usize,
+        entry: &Entry,
+        deliveries: &[Delivery],
+    ) -> Result<Message, Error> {
+        let message = match self {
+            Self::Same(message) => message,
+            Self::Each(messages) => {
+                messages[position].as_ref().expect("a sink without a message is never started")
+            }
+        };
+        let Some(build) = &entry.build else {
+            return Ok(message.clone());
+        };
+        let so_far = SoFar::new(message, deliveries, position);
+        catch_unwind(AssertUnwindSafe(|| build(&so_far))).unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::Panic, "the step panicked while it built its message")
+                .with_effect(Effect::None))
+        })
+    }
+
+    fn id(&self, position: usize) -> MessageId {
+        match self {
+            Self::Same(message) => message.id(),
+            Self::Each(messages) => {
+                let own = messages[position].as_ref();
+                own.or(messages[0].as_ref()).expect("the first sink has a message").id()
+            }
+        }
+    }
+}
+
+/// Deliveries that wait, but for the mirrors that have no message.
+fn fresh(plan: &Plan, messages: &Messages, namespace_of: impl Fn(usize) -> u128) -> Vec<Delivery> {
+    let entries = plan.entries.iter().enumerate();
+    entries
+        .map(|(position, entry)| {
+            let name = Arc::clone(&entry.name);
+            let mut delivery = Delivery::waiting(name, entry.role, namespace_of(position));
+            if let Messages::Each(messages) = messages
+                && messages[position].is_none()
+            {
+                delivery.outcome = Outcome::Skipped(SkipReason::NotNeeded);
+                delivery.stop_reason = Some(StopReason::PolicyDecided);
+            }
+            delivery
+        })
+        .collect()
+}
+
+fn fan_out_timeout(effect: Effect) -> Error {
+    Error::timeout(TimeoutScope::FanOut, "the deadline of the fan-out came first")
+        .with_effect(effect)
+}
+
+/// Why a sink that answered for itself was not tried again.
+fn stop_reason(error: &Error) -> StopReason {
+    match (error.kind(), error.advice()) {
+        (ErrorKind::CircuitOpen, _) => StopReason::CircuitOpen,
+        (_, RetryAdvice::Never | RetryAdvice::HigherLevel | RetryAdvice::OtherSink) => {
+            StopReason::NotRetryable
+        }
+        (_, RetryAdvice::Once | RetryAdvice::Backoff | RetryAdvice::After(_)) => {
+            StopReason::AttemptsExhausted
+        }
+    }
+}
+
+/// A mirror must not hold a message, a connection and a place for as long as a real sink may.
+const MIRROR_TIMEOUT: Duration = Duration::from_secs(5);

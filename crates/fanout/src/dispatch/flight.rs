@@ -1,0 +1,109 @@
+//! One delivery in flight: the sink's future, fenced so that a panic inside stays inside.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout_at};
+
+use crate::{Attempt, Error, ErrorKind, Message, Receipt, Sink, TimeoutScope};
+
+/// A delivery that has come to its end.
+pub(super) struct Landed {
+    pub(super) position: usize,
+    pub(super) result: Result<Receipt, Error>,
+}
+
+/// Delivers `message`, or lands at once with the error that kept it from being built.
+pub(super) async fn fly(
+    position: usize,
+    sink: Arc<dyn Sink>,
+    message: Result<Message, Error>,
+    attempt: Attempt,
+) -> Landed {
+    let result = match message {
+        Ok(message) => {
+            attempt.track().polled();
+            Fenced::new(|| sink.send(&message, &attempt), &attempt).await
+        }
+        Err(error) => Err(error),
+    };
+    Landed { position, result }
+}
+
+/// Delivers `message` to a mirror: until `limit` at the latest, on the place that `_permit` holds.
+pub(super) async fn fly_mirror(
+    position: usize,
+    sink: Arc<dyn Sink>,
+    message: Message,
+    attempt: Attempt,
+    limit: Instant,
+    _permit: OwnedSemaphorePermit,
+) -> Landed {
+    attempt.track().polled();
+    let sending = Fenced::new(|| sink.send(&message, &attempt), &attempt);
+    let result = match timeout_at(limit, sending).await {
+        Ok(result) => result,
+        Err(_) => {
+            let effect = attempt.track().abandon();
+            let error = Error::timeout(TimeoutScope::Attempt, "the mirror did not answer in time");
+            Err(error.with_effect(effect))
+        }
+    };
+    Landed { position, result }
+}
+
+/// A sink's future whose panics, while it is polled and while it is dropped, become a failure.
+struct Fenced<'a> {
+    sending: Option<BoxFuture<'a, Result<Receipt, Error>>>,
+    attempt: &'a Attempt,
+}
+
+impl<'a> Fenced<'a> {
+    fn new(
+        send: impl FnOnce() -> BoxFuture<'a, Result<Receipt, Error>>,
+        attempt: &'a Attempt,
+    ) -> Self {
+        // A `send` that is not written as an `async fn` may panic before there is a future.
+        Self { sending: catch_unwind(AssertUnwindSafe(send)).ok(), attempt }
+    }
+
+    fn release(&mut self) {
+        let sending = self.sending.take();
+        // A future that panics while it is dropped has nobody left to tell; the outcome is settled.
+        catch_unwind(AssertUnwindSafe(|| drop(sending))).ok();
+    }
+}
+
+impl Future for Fenced<'_> {
+    type Output = Result<Receipt, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let polled = self
+            .sending
+            .as_mut()
+            .and_then(|sending| catch_unwind(AssertUnwindSafe(|| sending.as_mut().poll(cx))).ok());
+        let result = match polled {
+            Some(Poll::Pending) => return Poll::Pending,
+            Some(Poll::Ready(result)) => result,
+            // The message of the panic went to the panic hook. It is not repeated here: nobody can
+            // tell what is in it.
+            None => {
+                let effect = self.attempt.track().abandon();
+                Err(Error::new(ErrorKind::Panic, "the sink panicked").with_effect(effect))
+            }
+        };
+        self.release();
+        Poll::Ready(result)
+    }
+}
+
+impl Drop for Fenced<'_> {
+    fn drop(&mut self) {
+        self.release();
+    }
+}

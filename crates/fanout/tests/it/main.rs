@@ -1,0 +1,5 @@
+//! The engine as its users have it: scripted sinks in memory, under a paused clock.
+
+mod support;
+
+mod verdicts;
