@@ -104,6 +104,7 @@ impl FanOut {
     /// # Panics
     ///
     /// When it has to wait and there is no tokio runtime with time enabled.
+    #[must_use = "the report says which sinks did not get the message"]
     pub async fn send(&self, message: impl Into<Message>) -> Report {
         self.dispatch(Messages::Same(message.into()), None, None).await
     }

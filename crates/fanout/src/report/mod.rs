@@ -20,7 +20,6 @@ pub use self::delivery::{Delivery, Outcome, Role, SkipReason, StopReason};
 /// and the verdict of the policy.
 ///
 /// It serialises to stable JSON and prints as a table.
-#[must_use = "a report says which sinks did not get the message"]
 pub struct Report {
     pub(crate) message_id: MessageId,
     pub(crate) fan_out: Option<std::sync::Arc<str>>,
@@ -176,6 +175,7 @@ impl Report {
     /// # Cancel safety
     ///
     /// Dropping the future loses the report, not the sends: they go on and stay supervised.
+    #[must_use = "the report says which sinks did not get the message"]
     pub async fn settled(mut self) -> Self {
         if let Some(detached) = self.detached.take() {
             // The task that sends cannot end without answering, unless its runtime was shut down; the

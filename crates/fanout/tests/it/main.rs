@@ -2,4 +2,8 @@
 
 mod support;
 
+mod nesting;
+mod policies;
+mod rest;
+mod values;
 mod verdicts;

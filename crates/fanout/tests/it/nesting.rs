@@ -1,0 +1,507 @@
+//! Mirrors, a message for each, chains, nesting, sending again.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use fanout::policy::{self, OnAmbiguous, Reason, Verdict};
+use fanout::{
+    Attempt, BuildError, Chain, Completeness, Effect, Error, ErrorKind, FanOut, MemorySink,
+    Message, Outcome, Receipt, RetryAdvice, Role, Sink, SkipReason, Status, StopReason,
+    async_trait, sink_fn,
+};
+use serde_json::{Value, json};
+
+use crate::support::{Scripted, fan_out, hello, ms};
+
+#[tokio::test(start_paused = true)]
+async fn mirrors_never_matter() {
+    let a = Scripted::takes().after(5);
+    for mirror in [
+        Scripted::takes(),
+        Scripted::hangs(),
+        Scripted::panics(),
+        Scripted::fails(Effect::Done),
+        Scripted::takes().after(50),
+    ] {
+        let send = FanOut::builder(policy::all())
+            .mirror("m", mirror.clone())
+            .sink("a", a.clone())
+            .build()
+            .unwrap();
+        let report = send.send(hello()).await;
+        assert_eq!((report.verdict(), report.elapsed()), (Verdict::Satisfied, ms(5)));
+        assert_eq!((report.completeness(), mirror.started()), (Completeness::Full, 1));
+        assert_eq!((report.collect().len(), report.winner().unwrap().sink()), (1, "a"));
+        // The configured order, though the mirror came first.
+        assert_eq!(report.deliveries()[0].sink(), "m");
+        assert_eq!(report.deliveries()[0].role(), Role::Mirror);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mirror_goes_on_after_the_verdict_for_five_seconds() {
+    let (a, slow, hung) = (Scripted::takes(), Scripted::takes().after(4_000), Scripted::hangs());
+    let send = FanOut::builder(policy::all())
+        .mirror("slow", slow)
+        .sink("a", a)
+        .mirror("hung", hung.clone())
+        .build()
+        .unwrap();
+    let report = send.send(hello()).await;
+    assert_eq!((report.elapsed(), send.detached()), (ms(0), 1));
+    let report = report.settled().await;
+    assert!(report.get("slow").unwrap().is_delivered());
+    let error = report.get("hung").unwrap().error().unwrap();
+    assert_eq!(
+        (error.kind(), report.get("hung").unwrap().elapsed()),
+        (ErrorKind::Timeout, ms(5_000))
+    );
+    assert_eq!(hung.dropped(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mirror_runs_a_hundred_sends_at_once_and_refuses_more() {
+    let (a, hung) = (Scripted::takes(), Scripted::hangs());
+    let send = fan_out(policy::all(), &[&a]).mirror("m", hung.clone()).build().unwrap();
+    for _ in 0..100 {
+        assert!(matches!(send.send(hello()).await.get("m").unwrap().outcome(), Outcome::Pending));
+    }
+    let report = send.send(hello()).await;
+    let delivery = report.get("m").unwrap();
+    assert_eq!(delivery.error().unwrap().kind(), ErrorKind::QueueFull);
+    assert_eq!((delivery.effect(), delivery.attempts()), (Effect::None, 0));
+    assert_eq!((report.verdict(), hung.started()), (Verdict::Satisfied, 100));
+    assert_eq!(send.shutdown(ms(0)).await, 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_mirror_starts_when_nothing_is_sent() {
+    let mirror = Scripted::takes();
+    let send = FanOut::builder(policy::quorum(1))
+        .sink("a", Unavailable)
+        .mirror("m", mirror.clone())
+        .build()
+        .unwrap();
+    let report = send.send(hello()).await;
+    assert_eq!(report.verdict(), Verdict::Unsatisfied(Reason::NotEnoughAvailable));
+    assert!(report.nothing_sent());
+    assert_eq!(mirror.started(), 0);
+    for delivery in report.deliveries() {
+        assert!(matches!(delivery.outcome(), Outcome::Skipped(SkipReason::Unavailable)));
+    }
+}
+
+struct Unavailable;
+
+#[async_trait]
+impl Sink for Unavailable {
+    async fn send(&self, _: &Message, _: &Attempt) -> Result<Receipt, Error> {
+        Err(Error::new(ErrorKind::CircuitOpen, "open"))
+    }
+
+    fn is_available(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn a_sink_that_panics_over_its_availability_is_not_available() {
+    struct Nervous;
+    #[async_trait]
+    impl Sink for Nervous {
+        async fn send(&self, _: &Message, _: &Attempt) -> Result<Receipt, Error> {
+            Ok(Receipt::new())
+        }
+        fn is_available(&self) -> bool {
+            panic!("scripted")
+        }
+    }
+    let send = FanOut::builder(policy::quorum(1)).sink("a", Nervous).build().unwrap();
+    let report = send.send(hello()).await;
+    assert_eq!(report.verdict(), Verdict::Unsatisfied(Reason::NotEnoughAvailable));
+}
+
+#[tokio::test]
+async fn each_sink_gets_its_own_message_and_a_mirror_none() {
+    let (auth, data, mirror) = (MemorySink::new(), MemorySink::new(), MemorySink::new());
+    let send = FanOut::builder(policy::all())
+        .mirror("mirror", mirror.clone())
+        .sink("auth", auth.clone())
+        .sink("data", data.clone())
+        .build()
+        .unwrap();
+    let report = send
+        .send_each([("data", Message::text("user data")), ("auth", Message::text("credentials"))])
+        .await
+        .unwrap();
+    assert!(report.is_satisfied());
+    assert_eq!(auth.received()[0].payload().as_ref(), b"credentials");
+    assert_eq!(data.received()[0].payload().as_ref(), b"user data");
+    assert_eq!(report.message_id(), auth.received()[0].id());
+    assert!(mirror.received().is_empty());
+    assert!(matches!(
+        report.get("mirror").unwrap().outcome(),
+        Outcome::Skipped(SkipReason::NotNeeded)
+    ));
+}
+
+#[tokio::test]
+async fn messages_for_the_wrong_sinks_are_refused_and_nothing_is_sent() {
+    let (a, b) = (MemorySink::new(), MemorySink::new());
+    let send = FanOut::builder(policy::all())
+        .sink("a", a.clone())
+        .sink("b", b.clone())
+        .mirror("m", MemorySink::new())
+        .build()
+        .unwrap();
+    for (names, problem) in [
+        (&["a"][..], "no message was given for this sink (sink: b)"),
+        (&["a", "b", "c"], "there is no sink of this name (sink: c)"),
+        (&["a", "b", "a"], "two messages were given for this sink (sink: a)"),
+        (&["a", "b", "m"], "a mirror gets no message of its own (sink: m)"),
+    ] {
+        let messages = names.iter().map(|name| (*name, hello()));
+        let error = send.send_each(messages).await.unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Build, problem));
+    }
+    assert!(a.received().is_empty() && b.received().is_empty());
+}
+
+fn token_chain(login: impl Sink + 'static, users: impl Sink + 'static) -> Chain {
+    Chain::builder()
+        .step_with("login", login, |_| Message::json(&json!({ "user": "ada" })))
+        .step_with("users", users, |so_far| {
+            let answer: Value = so_far.receipt().json()?;
+            let token = answer["token"].as_str().unwrap_or("none").to_owned();
+            Ok(so_far.message().clone().with_metadata("authorization", token))
+        })
+        .build()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_step_is_built_from_the_answer_before_it() {
+    let (login, users) =
+        (MemorySink::answering(r#"{"token":"t-17"}"#), MemorySink::answering("ok"));
+    let chain = token_chain(login.clone(), users.clone());
+    let report = chain.send(Message::text("data")).await;
+    assert!(report.is_satisfied());
+    assert_eq!(login.received()[0].payload().as_ref(), br#"{"user":"ada"}"#);
+    assert_eq!(users.received()[0].payload().as_ref(), b"data");
+    assert_eq!(users.received()[0].metadata().get("Authorization"), Some("t-17"));
+
+    let outer = FanOut::builder(policy::all()).sink("sign-up", chain).build().unwrap();
+    let report = outer.send(Message::text("data")).await;
+    let receipt = report.get("sign-up").unwrap().receipt().unwrap();
+    assert_eq!(receipt.body().as_ref(), b"ok", "the answer of the last step");
+    assert_eq!(receipt.report().unwrap().deliveries().len(), 2);
+}
+
+#[tokio::test]
+async fn a_chain_ends_at_the_first_failure_and_tells_what_was_done() {
+    let users = MemorySink::new();
+    let chain = token_chain(Scripted::fails(Effect::None), users.clone());
+    let outer = FanOut::builder(policy::all()).sink("chain", chain).build().unwrap();
+    let report = outer.send(hello()).await;
+    let error = report.get("chain").unwrap().error().unwrap();
+    assert_eq!((error.kind(), error.effect()), (ErrorKind::Unsatisfied, Effect::None));
+    let inner = error.report().unwrap();
+    assert!(matches!(
+        inner.get("users").unwrap().outcome(),
+        Outcome::Skipped(SkipReason::PreviousFailed)
+    ));
+    assert!(users.received().is_empty());
+
+    // The first step was delivered, so the whole must not be tried again.
+    let chain = token_chain(MemorySink::answering("{}"), Scripted::fails(Effect::None));
+    let outer = FanOut::builder(policy::all()).sink("chain", chain).build().unwrap();
+    let report = outer.send(hello()).await;
+    let error = report.get("chain").unwrap().error().unwrap();
+    assert_eq!((error.effect(), error.advice()), (Effect::Done, RetryAdvice::Never));
+}
+
+#[tokio::test]
+async fn a_step_that_cannot_be_built_is_not_sent() {
+    let users = MemorySink::new();
+    let chain = token_chain(MemorySink::answering("no json"), users.clone());
+    let report = chain.send(hello()).await;
+    let delivery = report.get("users").unwrap();
+    let error = delivery.error().unwrap();
+    assert_eq!((error.kind(), error.advice()), (ErrorKind::Protocol, RetryAdvice::Never));
+    assert_eq!((delivery.effect(), delivery.attempts()), (Effect::None, 0));
+    assert!(users.received().is_empty());
+    assert_eq!(report.completeness(), Completeness::Partial);
+
+    let chain =
+        Chain::builder().step_with("a", users.clone(), |_| panic!("scripted")).build().unwrap();
+    let report = chain.send(hello()).await;
+    assert_eq!(report.get("a").unwrap().error().unwrap().kind(), ErrorKind::Panic);
+    assert_eq!(report.completeness(), Completeness::None);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_cut_is_of_no_use_to_the_next_step() {
+    for state in [fanout::BodyState::Cut, fanout::BodyState::Broken] {
+        let login = sink_fn(move |_, _| async move {
+            Ok(Receipt::new().with_body(r#"{"token":"t"}"#).with_body_state(state))
+        });
+        let report = token_chain(login, MemorySink::new()).send(hello()).await;
+        assert!(report.get("login").unwrap().is_delivered());
+        let error = report.get("users").unwrap().error().unwrap();
+        assert_eq!((error.kind(), error.effect()), (ErrorKind::Protocol, Effect::Done));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nested_fan_out_answers_as_one_sink() {
+    let answer = sink_fn(|_, _| async {
+        Ok(Receipt::new().with_status(Status::new(202, "Accepted")).with_body("b").with_accepted())
+    });
+    let inner = FanOut::builder(policy::first())
+        .sink("x", Scripted::fails(Effect::None))
+        .sink("y", answer)
+        .build()
+        .unwrap();
+    let outer = FanOut::builder(policy::all()).sink("inner", inner).build().unwrap();
+    let report = outer.send(hello()).await;
+    let receipt = report.get("inner").unwrap().receipt().unwrap();
+    assert_eq!((receipt.body().as_ref(), receipt.is_accepted()), (&b"b"[..], true));
+    assert_eq!(receipt.status().unwrap().to_string(), "202 Accepted");
+    assert_eq!(receipt.report().unwrap().winner().unwrap().sink(), "y");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nested_failure_has_the_worst_effect_inside() {
+    for (a, b, effect, advice) in [
+        (Scripted::fails(Effect::None), Scripted::takes(), Effect::Done, RetryAdvice::Never),
+        (
+            Scripted::fails(Effect::None),
+            Scripted::fails(Effect::Maybe),
+            Effect::Maybe,
+            RetryAdvice::Never,
+        ),
+        (
+            Scripted::fails(Effect::None),
+            Scripted::fails(Effect::None),
+            Effect::None,
+            RetryAdvice::Never,
+        ),
+    ] {
+        let inner = fan_out(policy::all(), &[&a, &b]).build().unwrap();
+        let outer = FanOut::builder(policy::all()).sink("inner", inner).build().unwrap();
+        let report = outer.send(hello()).await;
+        let error = report.get("inner").unwrap().error().unwrap();
+        assert_eq!(
+            (error.kind(), error.effect(), error.advice()),
+            (ErrorKind::Unsatisfied, effect, advice)
+        );
+        assert!(report.get("inner").unwrap().report().is_some());
+    }
+    // Nothing happened at all: what the inner error advises may be done.
+    let refused = sink_fn(|_, _| async { Err(Error::new(ErrorKind::Connect, "refused")) });
+    let inner = FanOut::builder(policy::all()).sink("x", refused).build().unwrap();
+    let outer = FanOut::builder(policy::all()).sink("inner", inner).build().unwrap();
+    let report = outer.send(hello()).await;
+    assert_eq!(report.get("inner").unwrap().error().unwrap().advice(), RetryAdvice::Backoff);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nested_fan_out_that_is_dropped_tells_what_it_had_reached() {
+    for (told, expected) in [(Effect::None, Effect::None), (Effect::Maybe, Effect::Maybe)] {
+        let inner = fan_out(policy::all(), &[&Scripted::hangs().telling(told)]).build().unwrap();
+        let outer = FanOut::builder(policy::first())
+            .sink("inner", inner)
+            .sink("fast", Scripted::takes().after(5))
+            .build()
+            .unwrap();
+        let report = outer.send(hello()).await;
+        let delivery = report.get("inner").unwrap();
+        assert!(matches!(delivery.outcome(), Outcome::Cancelled));
+        assert_eq!(delivery.effect(), expected);
+        let inside = delivery.report().unwrap();
+        assert_eq!(inside.verdict(), Verdict::Unsatisfied(Reason::Cancelled));
+        assert_eq!(inside.get("a").unwrap().effect(), expected);
+        assert_eq!(inside.get("a").unwrap().stop_reason(), Some(StopReason::CallerCancelled));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nested_detach_drains() {
+    let inner = fan_out(policy::quorum(1), &[&Scripted::takes(), &Scripted::takes().after(50)]);
+    let inner = inner.build().unwrap();
+    let outer = FanOut::builder(policy::all()).sink("inner", inner.clone()).build().unwrap();
+    let report = outer.send(hello()).await;
+    assert_eq!((report.elapsed(), inner.detached()), (ms(50), 0));
+    assert!(report.get("inner").unwrap().report().unwrap().get("b").unwrap().is_delivered());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nested_fan_out_keeps_the_deadline_around_it() {
+    let inner = fan_out(policy::all(), &[&Scripted::hangs()]).build().unwrap();
+    let outer =
+        FanOut::builder(policy::all()).sink("inner", inner).deadline(ms(100)).build().unwrap();
+    let report = outer.send(hello()).await;
+    assert_eq!(
+        (report.elapsed(), report.verdict()),
+        (ms(100), Verdict::Unsatisfied(Reason::Deadline))
+    );
+    assert_eq!(report.get("inner").unwrap().effect(), Effect::Maybe);
+}
+
+#[tokio::test]
+async fn keys_differ_between_sinks_and_stay_for_a_message() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = || {
+        let seen = Arc::clone(&seen);
+        sink_fn(move |_, attempt| {
+            seen.lock().unwrap().push(attempt.idempotency_key());
+            std::future::ready(Ok(Receipt::new()))
+        })
+    };
+    let inner = FanOut::builder(policy::all()).sink("a", sink()).build().unwrap();
+    let send = FanOut::builder(policy::sequential())
+        .sink("a", sink())
+        .sink("b", sink())
+        .sink("inner", inner)
+        .build()
+        .unwrap();
+    let message = hello();
+    let report = send.send(&message).await;
+    let again = send.send(&message).await;
+    let keys: Vec<_> = std::mem::take(&mut *seen.lock().unwrap());
+    assert_eq!(keys[..3], keys[3..], "the same message, the same keys");
+    assert!(keys[0] != keys[1] && keys[0] != keys[2] && keys[1] != keys[2]);
+    assert_eq!(report.get("a").unwrap().idempotency_key(), keys[0]);
+    let nested = again.get("inner").unwrap().report().unwrap();
+    assert_eq!(nested.get("a").unwrap().idempotency_key(), keys[2]);
+    send.send(hello()).await.into_result().unwrap();
+    assert!(!keys.contains(&seen.lock().unwrap()[0]), "another message, other keys");
+    // Version 8, variant 10.
+    let bits = keys[0].as_u128();
+    assert_eq!((bits >> 76 & 0xf, bits >> 62 & 0b11), (8, 0b10));
+}
+
+/// Fails until it is told not to.
+#[derive(Clone)]
+struct Switch {
+    up: Arc<AtomicBool>,
+    effect: Effect,
+    keys: Arc<Mutex<Vec<String>>>,
+}
+
+impl Switch {
+    fn down(effect: Effect) -> Self {
+        Self { up: Arc::default(), effect, keys: Arc::default() }
+    }
+}
+
+#[async_trait]
+impl Sink for Switch {
+    async fn send(&self, _: &Message, attempt: &Attempt) -> Result<Receipt, Error> {
+        self.keys.lock().unwrap().push(attempt.idempotency_key().to_string());
+        match self.up.load(Ordering::SeqCst) {
+            true => Ok(Receipt::new()),
+            false => Err(Error::new(ErrorKind::Upstream, "down").with_effect(self.effect)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_resend_reaches_those_that_miss_the_message_and_no_other() {
+    let (a, b, c) = (MemorySink::new(), Switch::down(Effect::None), Switch::down(Effect::Maybe));
+    let mirror = MemorySink::new();
+    let send = FanOut::builder(policy::all())
+        .mirror("m", mirror.clone())
+        .sink("a", a.clone())
+        .sink("b", b.clone())
+        .sink("c", c.clone())
+        .build()
+        .unwrap();
+    let message = hello();
+    let report = send.send(&message).await.settled().await;
+    assert_eq!(report.verdict(), Verdict::Unsatisfied(Reason::SinkFailed));
+    let left = report.resend();
+    assert_eq!(left.unsent.iter().map(|d| d.sink()).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(left.ambiguous.iter().map(|d| d.sink()).collect::<Vec<_>>(), ["c"]);
+
+    b.up.store(true, Ordering::SeqCst);
+    let report = send.resend(&message, report).await.unwrap();
+    assert_eq!(report.get("b").unwrap().attempts(), 1);
+    assert!(report.get("a").unwrap().is_delivered() && report.get("b").unwrap().is_delivered());
+    assert_eq!(report.get("c").unwrap().effect(), Effect::Maybe);
+
+    c.up.store(true, Ordering::SeqCst);
+    let report = send.resend(&message, report).await.unwrap();
+    assert!(report.is_satisfied());
+    assert_eq!(report.completeness(), Completeness::Full);
+    assert_eq!((a.received().len(), mirror.received().len()), (1, 1));
+    let keys = |switch: &Switch| switch.keys.lock().unwrap().clone();
+    assert_eq!((keys(&b).len(), keys(&c).len()), (2, 3));
+    assert!(keys(&c).iter().all(|key| *key == keys(&c)[0]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_effect_of_an_earlier_send_is_not_forgotten() {
+    let (a, b) = (Switch::down(Effect::Maybe), Scripted::takes());
+    let send = FanOut::builder(policy::fallback(OnAmbiguous::Stop))
+        .sink("a", a.clone())
+        .sink("b", b.clone())
+        .build()
+        .unwrap();
+    let message = hello();
+    let report = send.send(&message).await;
+    // The second time it is surely not applied; the first time it may have been.
+    let refusing = Switch { effect: Effect::None, ..a };
+    let send = FanOut::builder(policy::fallback(OnAmbiguous::Stop))
+        .sink("a", refusing)
+        .sink("b", b.clone())
+        .build()
+        .unwrap();
+    let report = send.resend(&message, report).await.unwrap();
+    assert_eq!(report.verdict(), Verdict::Unsatisfied(Reason::Ambiguous));
+    assert_eq!((report.get("a").unwrap().effect(), b.started()), (Effect::Maybe, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resend_of_something_else_is_refused() {
+    let send = fan_out(policy::quorum(1), &[&Scripted::takes(), &Scripted::takes().after(5)]);
+    let send = send.build().unwrap();
+    let message = hello();
+    let report = send.send(&message).await;
+    let error = send.resend(hello(), report).await.unwrap_err();
+    assert!(error.to_string().starts_with("the report is of another message (message: "));
+    let report = send.send(&message).await;
+    let error = send.resend(&message, report).await.unwrap_err();
+    assert!(error.to_string().starts_with("a send still goes on"), "{error}");
+    let other = fan_out(policy::all(), &[&Scripted::takes()]).build().unwrap();
+    let report = other.send(&message).await;
+    let error = send.resend(&message, report).await.unwrap_err();
+    assert_eq!(error.to_string(), "the report is of other sinks (sink: b)");
+}
+
+#[test]
+fn a_fan_out_that_makes_no_sense_is_refused() {
+    let sink = MemorySink::new;
+    let all = || FanOut::builder(policy::all());
+    assert_eq!(all().build().unwrap_err(), BuildError::NoRequiredSinks);
+    assert_eq!(all().mirror("m", sink()).build().unwrap_err(), BuildError::NoRequiredSinks);
+    assert_eq!(
+        all().sink("a", sink()).mirror("a", sink()).build().unwrap_err(),
+        BuildError::DuplicateName { name: "a".to_owned() }
+    );
+    for name in ["", " ", "a\nb"] {
+        let error = all().sink(name, sink()).build().unwrap_err();
+        assert_eq!(error, BuildError::BadName { name: name.to_owned() });
+    }
+    let zero = all().sink("a", sink()).deadline(ms(0)).build().unwrap_err();
+    assert_eq!(zero.to_string(), "the deadline must be longer than zero");
+    for (needed, policy) in [(0, policy::quorum(0)), (3, policy::quorum(3))] {
+        let builder = FanOut::builder(policy).sink("a", sink()).sink("b", sink());
+        let expected = BuildError::Policy { policy: "quorum", needed, required: 2 };
+        assert_eq!(builder.build().unwrap_err(), expected);
+    }
+    let settled = FanOut::builder(policy::all_settled().min_success(2)).sink("a", sink());
+    assert!(settled.build().is_err());
+    let error = Error::from(BuildError::NoRequiredSinks);
+    assert_eq!((error.kind(), error.effect()), (ErrorKind::Build, Effect::None));
+}
