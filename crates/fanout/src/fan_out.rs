@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -225,13 +226,13 @@ impl FanOut {
         !self.0.background.is_closed() && self.0.entries[0].is_available()
     }
 
-    pub(crate) async fn dispatch(
+    pub(crate) fn dispatch(
         &self,
         messages: Messages,
         parent: Option<Attempt>,
         earlier: Option<Vec<Delivery>>,
-    ) -> Report {
-        dispatch(Arc::clone(&self.0), Order { messages, parent, earlier }).await
+    ) -> impl Future<Output = Report> + Send + use<> {
+        dispatch(Arc::clone(&self.0), Order { messages, parent, earlier })
     }
 }
 

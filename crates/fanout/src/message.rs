@@ -235,6 +235,8 @@ impl fmt::Debug for IdempotencyKey {
 }
 
 impl Metadata {
+    pub(crate) const EMPTY: Self = Self(None);
+
     /// Adds a pair after those that are there.
     pub fn push(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) {
         let pairs = Arc::make_mut(self.0.get_or_insert_default());

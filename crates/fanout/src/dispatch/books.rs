@@ -29,7 +29,11 @@ pub(super) struct Books {
     pub(super) tracks: Arc<[Track]>,
     pub(super) messages: Messages,
     pub(super) began: Instant,
+    /// The time of the last event: one reading of the clock serves all that follows from it.
+    pub(super) elapsed: Duration,
     pub(super) deadline: Option<Instant>,
+    /// The deadline as time since the send began.
+    limit: Option<Duration>,
     message_id: MessageId,
     parent: Option<Attempt>,
 }
@@ -44,6 +48,7 @@ impl Books {
             (Some(own), Some(outer)) => Some(own.min(outer)),
             (one, other) => one.or(other),
         };
+        let limit = deadline.map(|deadline| deadline.saturating_duration_since(began));
         // Inside another fan-out, the keys derive from the key of the sink that this one is there.
         let namespace = parent.as_ref().map(|attempt| attempt.idempotency_key().as_u128());
         let namespace_of = |position| namespace.unwrap_or(messages.id(position).as_u128());
@@ -64,11 +69,27 @@ impl Books {
         }
         let message_id = messages.id(0);
         let ledger = Ledger::new(deliveries, plan.required);
-        Self { plan, ledger, tracks, messages, began, deadline, message_id, parent }
+        Self {
+            plan,
+            ledger,
+            tracks,
+            messages,
+            began,
+            elapsed: Duration::ZERO,
+            deadline,
+            limit,
+            message_id,
+            parent,
+        }
     }
 
-    pub(super) fn is_expired(&self, now: Instant) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= now)
+    /// Reads the clock: an event has come.
+    pub(super) fn read_clock(&mut self) {
+        self.elapsed = self.began.elapsed();
+    }
+
+    pub(super) fn is_expired(&self) -> bool {
+        self.limit.is_some_and(|limit| limit <= self.elapsed)
     }
 
     /// What becomes of the rest. A nested fan-out leaves no work behind, as no sink does.
@@ -83,11 +104,10 @@ impl Books {
     pub(super) fn launch_mirror(
         &mut self,
         position: usize,
-        now: Instant,
     ) -> Result<impl Future<Output = Landed> + Send + use<>, Error> {
-        self.ledger.start_mirror(position, now - self.began);
+        self.ledger.start_mirror(position, self.elapsed);
         let entry = &self.plan.entries[position];
-        let limit = now + MIRROR_TIMEOUT;
+        let limit = self.began + self.elapsed + MIRROR_TIMEOUT;
         let limit = self.deadline.map_or(limit, |deadline| deadline.min(limit));
         let attempt = Attempt::of(Arc::clone(&self.tracks), position, Some(limit));
         let message = self.messages.of(position, entry, &[])?;
@@ -96,25 +116,25 @@ impl Books {
     }
 
     pub(super) fn land(&mut self, landed: Landed) {
-        let now = Instant::now();
+        self.read_clock();
         match landed.result {
             Ok(receipt) => {
                 self.tracks[landed.position].ended(Effect::Done);
                 let outcome = Outcome::Delivered(receipt);
-                self.settle(landed.position, outcome, Effect::Done, StopReason::Succeeded, now);
+                self.settle(landed.position, outcome, Effect::Done, StopReason::Succeeded);
             }
-            Err(error) => self.land_failed(landed.position, error, now),
+            Err(error) => self.land_failed(landed.position, error),
         }
     }
 
-    pub(super) fn land_failed(&mut self, position: usize, error: Error, now: Instant) {
+    pub(super) fn land_failed(&mut self, position: usize, error: Error) {
         let track = &self.tracks[position];
         let effect = match track.attempts() {
             // Nothing was tried, so nothing new can have come of it.
             0 => track.abandon(),
             _ => track.ended(error.effect()),
         };
-        let (error, stop_reason) = if self.is_expired(now) && error.kind() == ErrorKind::Timeout {
+        let (error, stop_reason) = if self.is_expired() && error.kind() == ErrorKind::Timeout {
             // The sink kept the deadline itself; it was the deadline of the fan-out.
             let timeout = fan_out_timeout(error.effect()).with_source(error);
             (timeout, StopReason::DeadlineWouldPass)
@@ -122,23 +142,23 @@ impl Books {
             let stop_reason = stop_reason(&error);
             (error, stop_reason)
         };
-        self.settle(position, Outcome::Failed(error), effect, stop_reason, now);
+        self.settle(position, Outcome::Failed(error), effect, stop_reason);
     }
 
     /// The deadline has come: what is in flight has failed, what waits is skipped, and the policy is
     /// asked for the last time.
     pub(super) fn expire(&mut self) {
-        let now = Instant::now();
+        self.read_clock();
         for position in 0..self.plan.entries.len() {
             if self.ledger.deliveries()[position].is_in_flight() {
                 let effect = self.tracks[position].abandon();
                 let outcome = Outcome::Failed(fan_out_timeout(effect));
-                self.settle(position, outcome, effect, StopReason::DeadlineWouldPass, now);
+                self.settle(position, outcome, effect, StopReason::DeadlineWouldPass);
             }
         }
         self.ledger.skip_waiting(SkipReason::Deadline);
         if self.ledger.verdict().is_none() {
-            let progress = self.ledger.progress(now - self.began, &|_| false);
+            let progress = self.ledger.progress(self.elapsed, &|_| false);
             let verdict = match self.plan.policy.decide(&progress) {
                 Decision::Settle(Verdict::Satisfied) => Verdict::Satisfied,
                 _ => Verdict::Unsatisfied(Reason::Deadline),
@@ -149,12 +169,12 @@ impl Books {
 
     /// Books what is in flight among `positions` as cancelled. Returns how many those were.
     pub(super) fn cancel(&mut self, positions: Range<usize>, why: StopReason) -> usize {
-        let now = Instant::now();
+        self.read_clock();
         let mut cancelled = 0;
         for position in positions {
             if self.ledger.deliveries()[position].is_in_flight() {
                 let effect = self.tracks[position].abandon();
-                self.settle(position, Outcome::Cancelled, effect, why, now);
+                self.settle(position, Outcome::Cancelled, effect, why);
                 cancelled += 1;
             }
         }
@@ -162,7 +182,7 @@ impl Books {
     }
 
     /// Closes the books: everything has settled.
-    pub(super) fn report(mut self) -> Report {
+    pub(super) fn report(&mut self) -> Report {
         let deliveries = self.ledger.take_deliveries();
         self.parent = None;
         self.report_of(deliveries)
@@ -211,7 +231,7 @@ impl Books {
             verdict: self.ledger.verdict().unwrap_or(Verdict::Unsatisfied(Reason::Cancelled)),
             nothing_sent,
             deliveries,
-            elapsed: self.began.elapsed(),
+            elapsed: self.elapsed,
             detached: None,
         }
     }
@@ -222,13 +242,12 @@ impl Books {
         outcome: Outcome,
         effect: Effect,
         stop_reason: StopReason,
-        now: Instant,
     ) {
         let track = &self.tracks[position];
         let delivery = &mut self.ledger.deliveries_mut()[position];
         delivery.attempts += track.attempts();
         delivery.inner = track.take_inner();
-        self.ledger.settle(position, outcome, effect, stop_reason, now - self.began);
+        self.ledger.settle(position, outcome, effect, stop_reason, self.elapsed);
     }
 }
 

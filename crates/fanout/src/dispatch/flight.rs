@@ -18,21 +18,20 @@ pub(super) struct Landed {
     pub(super) result: Result<Receipt, Error>,
 }
 
-/// Delivers `message`, or lands at once with the error that kept it from being built.
-pub(super) async fn fly(
+/// Delivers `message`.
+///
+/// Not an `async fn`: that would keep every argument twice, and there is one such future per sink.
+pub(super) fn fly(
     position: usize,
     sink: Arc<dyn Sink>,
-    message: Result<Message, Error>,
+    message: Message,
     attempt: Attempt,
-) -> Landed {
-    let result = match message {
-        Ok(message) => {
-            attempt.track().polled();
-            Fenced::new(|| sink.send(&message, &attempt), &attempt).await
-        }
-        Err(error) => Err(error),
-    };
-    Landed { position, result }
+) -> impl Future<Output = Landed> + Send {
+    async move {
+        attempt.track().polled();
+        let result = Fenced::new(|| sink.send(&message, &attempt), &attempt).await;
+        Landed { position, result }
+    }
 }
 
 /// Delivers `message` to a mirror: until `limit` at the latest, on the place that `_permit` holds.
@@ -73,9 +72,10 @@ impl<'a> Fenced<'a> {
     }
 
     fn release(&mut self) {
-        let sending = self.sending.take();
-        // A future that panics while it is dropped has nobody left to tell; the outcome is settled.
-        catch_unwind(AssertUnwindSafe(|| drop(sending))).ok();
+        if let Some(sending) = self.sending.take() {
+            // A future that panics while it is dropped has nobody left to tell: it is settled.
+            catch_unwind(AssertUnwindSafe(|| drop(sending))).ok();
+        }
     }
 }
 

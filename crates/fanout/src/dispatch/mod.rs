@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Sleep, sleep_until};
 
 use crate::background::Place;
 use crate::fan_out::Plan;
@@ -46,12 +46,8 @@ pub(crate) enum Messages {
 
 /// Sends, and gives the report at the time that the [`Rest`] says.
 pub(crate) async fn dispatch(plan: Arc<Plan>, order: Order) -> Report {
-    let mut run = Run {
-        flights: FuturesUnordered::new(),
-        mirrors: None,
-        books: Books::open(plan, order),
-        launch: fly,
-    };
+    let books = Books::open(plan, order);
+    let mut run = Run { flights: FuturesUnordered::new(), mirrors: None, books, launch: fly };
     let mut sleep = pin!(None);
     if run.books.plan.background.is_closed() {
         run.books.ledger.decide(Verdict::Unsatisfied(Reason::Shutdown));
@@ -105,42 +101,59 @@ enum Event {
 impl<F, L> Run<F, L>
 where
     F: Future<Output = Landed> + Send + 'static,
-    L: Fn(usize, Arc<dyn Sink>, Result<Message, Error>, Attempt) -> F + Send + 'static,
+    L: Fn(usize, Arc<dyn Sink>, Message, Attempt) -> F + Send + 'static,
 {
-    /// Asks the policy, and starts what it wants started.
+    /// Asks the policy until it waits or settles, and starts what it wants started.
     fn ask(&mut self) -> Step {
-        let now = Instant::now();
+        loop {
+            let mut unbuilt = Vec::new();
+            let step = self.ask_once(&mut unbuilt);
+            if unbuilt.is_empty() {
+                return step;
+            }
+            for (position, error) in unbuilt {
+                self.books.land_failed(position, error);
+            }
+        }
+    }
+
+    /// Asks the policy; what could not be built is left in `unbuilt`.
+    fn ask_once(&mut self, unbuilt: &mut Vec<(usize, Error)>) -> Step {
         if let Some(verdict) = self.books.ledger.verdict() {
             return Step::Decided(verdict);
         }
-        if self.books.is_expired(now) {
+        if self.books.is_expired() {
             // Nothing starts any more. What has landed already is booked before the clock is looked at.
             return Step::Wait(None);
         }
         let Self { flights, books, launch, .. } = self;
-        let Books { plan, ledger, tracks, messages, began, deadline, .. } = books;
+        let Books { plan, ledger, tracks, messages, elapsed, deadline, .. } = books;
         let available = |position: usize| plan.entries[position].is_available();
         let mut started = false;
-        let step = ledger.step(&*plan.policy, now - *began, &available, |position, deliveries| {
+        let step = ledger.step(&*plan.policy, *elapsed, &available, |position, deliveries| {
             started = true;
             let entry = &plan.entries[position];
-            let message = messages.of(position, entry, deliveries);
-            let attempt = Attempt::of(Arc::clone(tracks), position, *deadline);
-            flights.push(launch(position, Arc::clone(&entry.sink), message, attempt));
+            match messages.of(position, entry, deliveries) {
+                Ok(message) => {
+                    let attempt = Attempt::of(Arc::clone(tracks), position, *deadline);
+                    flights.push(launch(position, Arc::clone(&entry.sink), message, attempt));
+                }
+                Err(error) => unbuilt.push((position, error)),
+            }
         });
         if started {
-            self.start_mirrors(now);
+            self.start_mirrors();
         }
         step
     }
 
     /// Starts the mirrors that wait: with the first start, and none if there is none.
-    fn start_mirrors(&mut self, now: Instant) {
+    fn start_mirrors(&mut self) {
         for position in self.books.plan.required..self.books.plan.entries.len() {
             if self.books.ledger.deliveries()[position].is_waiting() {
-                match self.books.launch_mirror(position, now) {
+                match self.books.launch_mirror(position) {
                     Ok(flight) => self.mirrors.get_or_insert_default().push(Box::pin(flight)),
-                    Err(error) => self.books.land_failed(position, error, now),
+                    Err(error) => self.books.land_failed(position, error),
                 }
             }
         }
@@ -173,9 +186,12 @@ where
                 sleep.set(Some(sleep_until(until)));
             }
             let timer = sleep.as_mut().as_pin_mut().expect("the timer was just set");
-            timer.poll(cx).map(|()| match deadline {
-                Some(deadline) if deadline <= until => Event::Deadline,
-                _ => Event::Wake,
+            timer.poll(cx).map(|()| {
+                self.books.read_clock();
+                match deadline {
+                    Some(deadline) if deadline <= until => Event::Deadline,
+                    _ => Event::Wake,
+                }
             })
         })
         .await
