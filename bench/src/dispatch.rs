@@ -110,7 +110,7 @@ pub(crate) fn compare() {
         let [bare, fan_out] =
             [Contestant::Bare, Contestant::FanOut].map(|who| Bench::new(who, width));
         let times = interleaved([&bare, &fan_out], sends);
-        let allocations = [&bare, &fan_out].map(|bench| allocations(bench));
+        let allocations = [&bare, &fan_out].map(allocations);
         let counted = [&bare, &fan_out].map(|bench| {
             instructions::per_send(bench.contestant.name(), width, (4_000 / width).max(4))
         });
