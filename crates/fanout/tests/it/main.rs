@@ -1,5 +1,7 @@
 //! The engine as its users have it: scripted sinks in memory, under a paused clock.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
+
 mod support;
 
 mod nesting;
