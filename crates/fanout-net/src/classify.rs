@@ -1,0 +1,217 @@
+//! The table from what the network did to a classified error.
+
+use fanout::{Effect, Error, ErrorKind, RetryAdvice, TimeoutScope};
+
+use crate::event::{Event, Phase, Place};
+
+/// Turns an event into an error: its kind, its effect, its advice and words for a person.
+///
+/// Pure. "Written" is what the gate says: whether the first byte of the request may have left.
+pub(crate) fn error(event: Event, place: &Place) -> Error {
+    let error = classify(event);
+    let error = error.with_context("endpoint", place.endpoint.as_str());
+    match &place.proxy {
+        Some(proxy) => error.with_context("proxy", proxy.as_str()),
+        None => error,
+    }
+}
+
+fn classify(event: Event) -> Error {
+    use ErrorKind::{
+        Build, Connect, Interrupted, Protocol, Throttled, Tls, Unauthenticated, Unavailable,
+        Unsupported,
+    };
+
+    match event {
+        // Name resolution, TCP and the handshake: the request does not exist yet for anyone.
+        Event::NoSuchHost => Error::new(Connect, "no such host"),
+        Event::LookupFailed(why) => Error::new(Connect, format!("name resolution failed: {why}")),
+        Event::Refused => Error::new(Connect, "connection refused"),
+        Event::Unreachable(why) | Event::ConnectFailed(why) => {
+            Error::new(Connect, format!("no connection: {why}"))
+        }
+        Event::ConnectTimeout { limit, phase } => {
+            let doing = match phase {
+                Phase::Lookup => "while the name was looked up",
+                Phase::Tcp => "the address does not answer",
+                Phase::Proxy => "the proxy does not answer",
+                Phase::Tls => "the TLS handshake did not end",
+            };
+            let text = format!("no connection after {}: {doing}", seconds(limit));
+            Error::timeout(TimeoutScope::Connect, text)
+        }
+        Event::HandshakeBroken(why) => {
+            Error::new(Connect, format!("connection lost in the TLS handshake: {why}"))
+        }
+        Event::Certificate(why) | Event::TlsRefused(why) => Error::new(Tls, why),
+        Event::NoRoots(why) => Error::new(
+            Tls,
+            format!("no root certificates on this machine (install them, or give your own): {why}"),
+        ),
+        Event::NoTls => Error::new(Build, "this build has no TLS: turn a `tls-...` feature on"),
+        Event::NoHttp2 => Error::new(Unsupported, "the server does not speak HTTP/2"),
+        Event::ProxyAuth => Error::new(Unauthenticated, "the proxy wants other credentials")
+            .with_advice(RetryAdvice::Once),
+        Event::ProxyRefused => Error::new(Connect, "the proxy did not open a tunnel"),
+        Event::ProxyUnsupported => {
+            Error::new(Build, "this kind of proxy is not supported: use an http:// proxy")
+        }
+
+        // RFC 9112 section 9.3.1: a connection may end at any time, and nothing had been written.
+        Event::Unsent => Error::new(Interrupted, "connection closed before the request was sent")
+            .with_effect(Effect::None),
+        // RFC 9110 section 9.2.2: written, unanswered, so nobody here can know.
+        Event::Closed { written, detail } => {
+            let text = if written {
+                "connection closed before the answer was complete"
+            } else {
+                "connection closed before the request was sent"
+            };
+            let text = match detail {
+                Some(why) => format!("{text}: {why}"),
+                None => text.to_owned(),
+            };
+            Error::new(Interrupted, text).with_effect(by_writing(written))
+        }
+        Event::Silent { written } => {
+            Error::new(Interrupted, "connection lost: the other side does not answer pings")
+                .with_effect(by_writing(written))
+        }
+        // RFC 9113 section 8.7: both say that the request was not processed.
+        Event::StreamRefused => {
+            Error::new(Unavailable, "the server refused the stream unprocessed")
+                .with_effect(Effect::None)
+                .with_advice(RetryAdvice::Once)
+        }
+        Event::GoneAway { detail } => {
+            let text =
+                format!("the server is closing the connection, request unprocessed: {detail}");
+            Error::new(Unavailable, text).with_effect(Effect::None).with_advice(RetryAdvice::Once)
+        }
+        Event::StreamReset { reason, written } => {
+            Error::new(Interrupted, format!("the server reset the stream: {reason}"))
+                .with_effect(by_writing(written))
+        }
+        // RFC 9113 section 7.
+        Event::Http11Required => {
+            Error::new(Unavailable, "the server wants HTTP/1.1 for this request")
+                .with_effect(Effect::None)
+                .with_advice(RetryAdvice::Once)
+        }
+        Event::Calm { processed } => {
+            Error::new(Throttled, "the server asks for calm (HTTP/2 ENHANCE_YOUR_CALM)")
+                .with_effect(if processed { Effect::Maybe } else { Effect::None })
+                .with_advice(RetryAdvice::Backoff)
+        }
+        Event::NotHttp { detail, written } => {
+            Error::new(Protocol, format!("the answer is not valid HTTP: {detail}"))
+                .with_effect(by_writing(written))
+        }
+        // The request stayed incomplete, but its head was out.
+        Event::OwnBody(why) => {
+            Error::new(Interrupted, format!("the body of the request failed: {why}"))
+                .with_advice(RetryAdvice::Never)
+        }
+        Event::BadRequest(why) => Error::new(Build, format!("the request cannot be sent: {why}")),
+        Event::OutOfTime { after, written: true } => {
+            Error::timeout(TimeoutScope::Attempt, format!("no answer after {}", seconds(after)))
+        }
+        Event::OutOfTime { after, written: false } => {
+            Error::timeout(TimeoutScope::Attempt, format!("no connection after {}", seconds(after)))
+                .with_effect(Effect::None)
+        }
+    }
+}
+
+fn by_writing(written: bool) -> Effect {
+    if written { Effect::Maybe } else { Effect::None }
+}
+
+/// `3 s`, `250 ms`, `1.5 s`.
+fn seconds(time: std::time::Duration) -> String {
+    let millis = time.as_millis();
+    if millis < 1_000 {
+        format!("{millis} ms")
+    } else {
+        format!("{} s", (millis / 100) as f64 / 10.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(3);
+
+    fn rows() -> Vec<(Event, ErrorKind, Effect, RetryAdvice)> {
+        use Effect::{Maybe, None};
+        use ErrorKind::*;
+        use RetryAdvice::{Backoff, Never, Once, OtherSink};
+
+        let text = || "x".to_owned();
+        vec![
+            (Event::NoSuchHost, Connect, None, Backoff),
+            (Event::LookupFailed(text()), Connect, None, Backoff),
+            (Event::Refused, Connect, None, Backoff),
+            (Event::Unreachable(text()), Connect, None, Backoff),
+            (Event::ConnectFailed(text()), Connect, None, Backoff),
+            (Event::ConnectTimeout { limit: LIMIT, phase: Phase::Tcp }, Timeout, None, Backoff),
+            (Event::HandshakeBroken(text()), Connect, None, Backoff),
+            (Event::Certificate(text()), Tls, None, OtherSink),
+            (Event::TlsRefused(text()), Tls, None, OtherSink),
+            (Event::NoRoots(text()), Tls, None, OtherSink),
+            (Event::NoTls, Build, None, Never),
+            (Event::NoHttp2, Unsupported, None, Never),
+            (Event::ProxyAuth, Unauthenticated, None, Once),
+            (Event::ProxyRefused, Connect, None, Backoff),
+            (Event::ProxyUnsupported, Build, None, Never),
+            (Event::Unsent, Interrupted, None, Backoff),
+            (Event::Closed { written: true, detail: Option::None }, Interrupted, Maybe, Backoff),
+            (Event::Closed { written: false, detail: Option::None }, Interrupted, None, Backoff),
+            (Event::Silent { written: true }, Interrupted, Maybe, Backoff),
+            (Event::StreamRefused, Unavailable, None, Once),
+            (Event::GoneAway { detail: text() }, Unavailable, None, Once),
+            (Event::StreamReset { reason: text(), written: true }, Interrupted, Maybe, Backoff),
+            (Event::Http11Required, Unavailable, None, Once),
+            (Event::Calm { processed: true }, Throttled, Maybe, Backoff),
+            (Event::Calm { processed: false }, Throttled, None, Backoff),
+            (Event::NotHttp { detail: text(), written: true }, Protocol, Maybe, Backoff),
+            (Event::OwnBody(text()), Interrupted, Maybe, Never),
+            (Event::BadRequest(text()), Build, None, Never),
+            (Event::OutOfTime { after: LIMIT, written: true }, Timeout, Maybe, Backoff),
+            (Event::OutOfTime { after: LIMIT, written: false }, Timeout, None, Backoff),
+        ]
+    }
+
+    #[test]
+    fn every_event_has_its_kind_effect_and_advice() {
+        for (event, kind, effect, advice) in rows() {
+            let error = classify(event.clone());
+            assert_eq!(
+                (error.kind(), error.effect(), error.advice()),
+                (kind, effect, advice),
+                "{event:?}"
+            );
+            let text = error.message();
+            let abbreviation = text.chars().take(2).all(char::is_uppercase);
+            assert!(abbreviation || text.starts_with(char::is_lowercase), "{text}");
+            assert!(!text.ends_with('.'), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_place_is_told() {
+        let place = Place { endpoint: "h:80".to_owned(), proxy: Some("p:3128".to_owned()) };
+        let error = error(Event::Refused, &place);
+        assert_eq!(error.to_chain(), "connection refused (endpoint: h:80, proxy: p:3128)");
+    }
+
+    #[test]
+    fn times_read_well() {
+        assert_eq!(seconds(Duration::from_millis(250)), "250 ms");
+        assert_eq!(seconds(Duration::from_secs(3)), "3 s");
+        assert_eq!(seconds(Duration::from_millis(1_510)), "1.5 s");
+    }
+}

@@ -1,0 +1,194 @@
+//! The client: one pool of connections, and the one way to send a request.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanout::{Error, ErrorKind};
+use http::header::PROXY_AUTHORIZATION;
+use http::{Request, Response, Uri};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::capture_connection;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::{Instant, timeout_at};
+
+use crate::body::GatedBody;
+use crate::config::{ClientBuilder, HttpVersion, Settings};
+use crate::connect::Connector;
+use crate::endpoint::host_port;
+use crate::event::{self, Event, Place};
+use crate::gate::Gate;
+use crate::proxy::{Proxy, Router};
+use crate::tls::Tls;
+use crate::{InBody, OutBody, classify};
+
+/// A pool of connections, and the way to send requests over them.
+///
+/// Cheap to clone; clones share the pool. Making one does no I/O. Connections are opened when they are
+/// needed, inside a tokio runtime, and kept for the next request to the same origin.
+///
+/// Requests are never repeated, with one exception: one that was handed to a kept connection which
+/// turned out to be closed, and of which nothing had been written, is moved to another connection.
+#[derive(Clone)]
+pub struct Client {
+    pool: legacy::Client<Connector, GatedBody>,
+    router: Router,
+    version: HttpVersion,
+}
+
+impl Client {
+    /// Makes a client with the default settings, those of [`ClientBuilder`].
+    pub fn new() -> Self {
+        let settings = Settings::default();
+        Self::of(settings, Tls::platform(settings.version), Proxy::default())
+    }
+
+    /// Begins a client with settings of one's own.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    pub(crate) fn of(settings: Settings, tls: Tls, proxy: Proxy) -> Self {
+        let router = proxy.into_router();
+        let connector = Connector::new(settings, tls, router.clone());
+        let mut builder = legacy::Client::builder(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(settings.pool_idle_timeout)
+            .pool_max_idle_per_host(settings.max_idle_per_host)
+            .retry_canceled_requests(true)
+            .http2_only(settings.version == HttpVersion::Http2)
+            .http2_adaptive_window(true)
+            .http2_keep_alive_interval(settings.keep_alive)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
+            // Every request that is dropped resets its stream. h2 would take many of those for an
+            // attack by the peer and close the connection under everybody else.
+            .http2_max_local_error_reset_streams(None);
+        Self { pool: builder.build(connector), router, version: settings.version }
+    }
+
+    /// Sends a request and returns the head of the answer, with its body still to be read.
+    ///
+    /// The URL must be absolute; [`Endpoint`](crate::Endpoint) makes sure of that.
+    ///
+    /// # Errors
+    ///
+    /// Any failure below HTTP, classified: [`Connect`](ErrorKind::Connect), [`Tls`](ErrorKind::Tls) and
+    /// [`Timeout`](ErrorKind::Timeout) of scope `connect` before there is a connection;
+    /// [`Interrupted`](ErrorKind::Interrupted), [`Unavailable`](ErrorKind::Unavailable),
+    /// [`Throttled`](ErrorKind::Throttled) and [`Protocol`](ErrorKind::Protocol) after. An answer with
+    /// any status is no error here.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the request: it closes the HTTP/1 connection or resets the HTTP/2
+    /// stream, and what was not written by then is never sent whole.
+    pub async fn send(&self, request: Request<OutBody>) -> Result<Response<InBody>, Error> {
+        self.send_by(request, None).await
+    }
+
+    /// Sends as [`send`](Self::send) does, and gives up at `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); and [`Timeout`](ErrorKind::Timeout) of scope `attempt` when there is no
+    /// head by `deadline`, with effect `None` if nothing of the request had been written.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_by(
+        &self,
+        request: Request<OutBody>,
+        deadline: Option<Instant>,
+    ) -> Result<Response<InBody>, Error> {
+        let started = Instant::now();
+        let (mut parts, body) = request.into_parts();
+        check(&parts.uri)?;
+        let mut place = Place { endpoint: host_port(&parts.uri), proxy: None };
+        let via = self.router.via(&parts.uri).map_err(|event| classify::error(event, &place))?;
+        if let Some(via) = via {
+            place.proxy = Some(host_port(&via.uri));
+            // In a tunnel the proxy gets its credentials with `CONNECT`, and the destination must
+            // never see them.
+            let forwarded = parts.uri.scheme_str() == Some("http");
+            if let (Some(auth), true) = (via.auth, forwarded && self.version != HttpVersion::Http2)
+            {
+                parts.headers.insert(PROXY_AUTHORIZATION, auth);
+            }
+        }
+
+        let is_empty = body.is_empty();
+        let (body, gate) = body.gated();
+        let mut request = Request::from_parts(parts, body);
+        let mut connection = is_empty.then(|| capture_connection(&mut request));
+        let mut sending = self.pool.request(request);
+        let closing = CloseOnDrop(Arc::clone(&gate));
+        let answered = poll_fn(|cx| {
+            let polled = Pin::new(&mut sending).poll(cx);
+            // A request without a body is whole with its head, and on HTTP/2 a head cannot be held
+            // back once hyper has begun it. So it counts as sent from the poll in which it was handed
+            // to a connection: a drop can come only after that poll.
+            if connection.as_ref().is_some_and(|one| one.connection_metadata().is_some()) {
+                connection = None;
+                gate.open();
+            }
+            polled
+        });
+        let result = match deadline {
+            None => answered.await,
+            Some(deadline) => match timeout_at(deadline, answered).await {
+                Ok(result) => result,
+                Err(_) => {
+                    let written = !gate.close();
+                    let after = started.elapsed();
+                    return Err(classify::error(Event::OutOfTime { after, written }, &place));
+                }
+            },
+        };
+        drop(closing);
+        match result {
+            Ok(response) => Ok(response.map(|incoming| InBody::new(incoming, place))),
+            Err(error) => {
+                let event = event::of_request(&error, gate.is_open());
+                Err(classify::error(event, &place))
+            }
+        }
+    }
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+/// Shuts the gate when the send is dropped, so that hyper's own task writes nothing any more.
+struct CloseOnDrop(Arc<Gate>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+fn check(uri: &Uri) -> Result<(), Error> {
+    let known = matches!(uri.scheme_str(), Some("http" | "https"));
+    let plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+    if known && plain {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Build, "the URL must be absolute, http or https, without user name"))
+}
+
+/// How long the other side has to answer an HTTP/2 ping.
+const PING_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,146 @@
+//! What a client can be told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanout::{Error, ErrorKind};
+use rustls::RootCertStore;
+
+use crate::tls::{self, Identity, Tls};
+use crate::{Client, Proxy};
+
+/// Which version of HTTP is spoken.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum HttpVersion {
+    /// Over TLS whatever the server prefers of HTTP/2 and HTTP/1.1 (ALPN); HTTP/1.1 without TLS.
+    #[default]
+    Negotiate,
+    /// HTTP/1.1 only.
+    Http1,
+    /// HTTP/2 only: by ALPN over TLS, with prior knowledge without.
+    Http2,
+}
+
+/// Builds a [`Client`].
+#[must_use]
+#[derive(Default)]
+pub struct ClientBuilder {
+    pub(crate) settings: Settings,
+    roots: Option<Result<Arc<RootCertStore>, Error>>,
+    identity: Option<Result<Identity, Error>>,
+    pub(crate) proxy: Proxy,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) connect_timeout: Duration,
+    pub(crate) version: HttpVersion,
+    pub(crate) pool_idle_timeout: Duration,
+    pub(crate) max_idle_per_host: usize,
+    pub(crate) keep_alive: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(3),
+            version: HttpVersion::default(),
+            pool_idle_timeout: Duration::from_secs(90),
+            max_idle_per_host: 64,
+            keep_alive: Duration::from_secs(60),
+        }
+    }
+}
+
+impl ClientBuilder {
+    /// Sets the longest time that connecting may take: name resolution, TCP, proxy and TLS together.
+    ///
+    /// Default: 3 s. Zero is refused by [`build`](Self::build).
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets which version of HTTP is spoken. Default: [`HttpVersion::Negotiate`].
+    pub fn http_version(mut self, version: HttpVersion) -> Self {
+        self.settings.version = version;
+        self
+    }
+
+    /// Sets how long an unused connection is kept. Default: 90 s. Zero is refused by
+    /// [`build`](Self::build); to keep none, set [`max_idle_per_host`](Self::max_idle_per_host) to 0.
+    pub fn pool_idle_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.pool_idle_timeout = timeout;
+        self
+    }
+
+    /// Sets how many unused connections are kept for each host. Default: 64.
+    pub fn max_idle_per_host(mut self, connections: usize) -> Self {
+        self.settings.max_idle_per_host = connections;
+        self
+    }
+
+    /// Sets after how long a silence of the other side an HTTP/2 connection in use is probed by a ping,
+    /// which must be answered within 5 s. Default: 60 s; many gRPC servers take more frequent pings as
+    /// an attack. Zero is refused by [`build`](Self::build).
+    ///
+    /// # Standards
+    ///
+    /// RFC 9113 section 6.7.
+    pub fn http2_keep_alive(mut self, interval: Duration) -> Self {
+        self.settings.keep_alive = interval;
+        self
+    }
+
+    /// Trusts the certificates of `pem`, one or more, in place of the platform's roots.
+    pub fn root_certificates(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.roots = Some(tls::roots(pem.as_ref()));
+        self
+    }
+
+    /// Shows this certificate to servers that ask for one (mutual TLS): `chain`, the own certificate
+    /// first, and its private `key`, both PEM.
+    pub fn client_identity(mut self, chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
+        self.identity = Some(tls::identity(chain.as_ref(), key.as_ref()));
+        self
+    }
+
+    /// Sets the proxy. Default: [`Proxy::from_env`].
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
+    /// Builds the client. Does no I/O; the platform's roots are read at the first `https` connection.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Build`] when a duration is zero, or when certificates or the key cannot be read or
+    /// do not fit together. No part of a key is ever in the text.
+    pub fn build(self) -> Result<Client, Error> {
+        let Self { settings, roots, identity, proxy } = self;
+        for (name, time) in [
+            ("connect_timeout", settings.connect_timeout),
+            ("pool_idle_timeout", settings.pool_idle_timeout),
+            ("http2_keep_alive", settings.keep_alive),
+        ] {
+            if time.is_zero() {
+                return Err(Error::new(ErrorKind::Build, format!("{name} must not be zero")));
+            }
+        }
+        let tls = Tls::new(roots.transpose()?, identity.transpose()?, settings.version)?;
+        Ok(Client::of(settings, tls, proxy))
+    }
+}
+
+impl std::fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("settings", &self.settings)
+            .field("own_roots", &self.roots.is_some())
+            .field("identity", &self.identity.is_some())
+            .field("proxy", &self.proxy)
+            .finish()
+    }
+}

@@ -1,0 +1,398 @@
+//! What the network did: hyper's, h2's, rustls' and the system's errors as one list of events.
+
+use std::error::Error as StdError;
+use std::io;
+use std::time::Duration;
+
+use rustls::{AlertDescription, CertificateError};
+
+/// Where it happened, to say so in the error.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Place {
+    /// `host:port` of the destination.
+    pub(crate) endpoint: String,
+    /// `host:port` of the proxy, if one is used.
+    pub(crate) proxy: Option<String>,
+}
+
+/// One thing that went wrong below HTTP. Texts are of libraries or of ours, never of the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    // While connecting: nothing of the request was written.
+    NoSuchHost,
+    LookupFailed(String),
+    Refused,
+    Unreachable(String),
+    ConnectFailed(String),
+    ConnectTimeout { limit: Duration, phase: Phase },
+    HandshakeBroken(String),
+    Certificate(String),
+    TlsRefused(String),
+    NoRoots(String),
+    NoTls,
+    NoHttp2,
+    ProxyAuth,
+    ProxyRefused,
+    ProxyUnsupported,
+
+    // With a connection.
+    Unsent,
+    Closed { written: bool, detail: Option<String> },
+    Silent { written: bool },
+    StreamRefused,
+    GoneAway { detail: String },
+    StreamReset { reason: String, written: bool },
+    Http11Required,
+    Calm { processed: bool },
+    NotHttp { detail: String, written: bool },
+    OwnBody(String),
+    BadRequest(String),
+    OutOfTime { after: Duration, written: bool },
+}
+
+/// How far connecting had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    Lookup,
+    Tcp,
+    Proxy,
+    Tls,
+}
+
+/// A failed connect on its way through hyper.
+#[derive(Debug)]
+pub(crate) struct ConnectFailure(pub(crate) Event);
+
+impl std::fmt::Display for ConnectFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no connection")
+    }
+}
+
+impl StdError for ConnectFailure {}
+
+/// The system's resolver failed.
+#[derive(Debug)]
+pub(crate) struct LookupError(pub(crate) io::Error);
+
+impl std::fmt::Display for LookupError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("name resolution failed")
+    }
+}
+
+impl StdError for LookupError {}
+
+/// What became of a request that got no answer. `written`: whether its first byte may have left.
+pub(crate) fn of_request(error: &hyper_util::client::legacy::Error, written: bool) -> Event {
+    if let Some(ConnectFailure(event)) = find(error) {
+        return event.clone();
+    }
+    of_chain(error, written)
+}
+
+/// What broke an answer whose head had come.
+pub(crate) fn of_answer(error: &hyper::Error) -> Event {
+    of_chain(error, true)
+}
+
+/// Why there is no TCP connection.
+pub(crate) fn of_dial(error: &(dyn StdError + 'static)) -> Event {
+    if let Some(LookupError(error)) = find(error) {
+        return of_lookup(error);
+    }
+    match find::<io::Error>(error) {
+        Some(error) => of_dial_io(error),
+        None => Event::ConnectFailed(innermost(error)),
+    }
+}
+
+/// Why the TLS handshake failed.
+pub(crate) fn of_handshake(error: &io::Error) -> Event {
+    match tls_error(error) {
+        Some(error) => of_tls(error),
+        None => Event::HandshakeBroken(io_text(error)),
+    }
+}
+
+fn of_chain(error: &(dyn StdError + 'static), written: bool) -> Event {
+    if let Some(error) = find::<h2::Error>(error) {
+        return of_h2(error, written);
+    }
+    let hyper = find::<hyper::Error>(error);
+    if hyper.is_some_and(hyper::Error::is_canceled) {
+        return Event::Unsent;
+    }
+    if hyper.is_some_and(hyper::Error::is_user) {
+        let detail = innermost(error);
+        return match hyper.and_then(StdError::source) {
+            Some(_) => Event::OwnBody(detail),
+            None => Event::BadRequest(detail),
+        };
+    }
+    if hyper.is_some_and(hyper::Error::is_parse) {
+        return Event::NotHttp { detail: innermost(error), written };
+    }
+    if hyper.is_some_and(hyper::Error::is_timeout) {
+        return Event::Silent { written };
+    }
+    match find::<io::Error>(error) {
+        Some(error) => of_io(error, written),
+        None => Event::Closed { written, detail: None },
+    }
+}
+
+fn of_h2(error: &h2::Error, written: bool) -> Event {
+    if let Some(error) = error.get_io() {
+        return of_io(error, written);
+    }
+    let reason = error.reason().unwrap_or(h2::Reason::INTERNAL_ERROR);
+    if error.is_library() {
+        // We closed the connection or reset the stream because the peer broke the protocol.
+        return Event::NotHttp { detail: format!("http/2 {reason}"), written };
+    }
+    if error.is_go_away() {
+        // h2 fails the streams above the last processed id with this error, and no others: those
+        // below it go on, and meet the end of the connection if it comes first.
+        return match reason {
+            h2::Reason::ENHANCE_YOUR_CALM => Event::Calm { processed: false },
+            reason => Event::GoneAway { detail: reason.to_string() },
+        };
+    }
+    match reason {
+        h2::Reason::REFUSED_STREAM => Event::StreamRefused,
+        h2::Reason::HTTP_1_1_REQUIRED => Event::Http11Required,
+        h2::Reason::ENHANCE_YOUR_CALM => Event::Calm { processed: true },
+        h2::Reason::INADEQUATE_SECURITY => {
+            Event::TlsRefused("the server finds the TLS connection too weak".to_owned())
+        }
+        reason => Event::StreamReset { reason: reason.to_string(), written },
+    }
+}
+
+fn of_io(error: &io::Error, written: bool) -> Event {
+    match tls_error(error) {
+        // With TLS 1.3 the server judges our certificate after our handshake is over. It has then
+        // read no request: what comes before its own Finished is not for the application.
+        Some(rustls::Error::AlertReceived(alert)) if is_about_our_certificate(*alert) => {
+            Event::TlsRefused(alert_text(*alert))
+        }
+        Some(error) => Event::Closed { written, detail: Some(lower(error)) },
+        None => Event::Closed { written, detail: Some(io_text(error)) },
+    }
+}
+
+fn of_lookup(error: &io::Error) -> Event {
+    // The system's text is all there is: std gives getaddrinfo's code no kind of its own.
+    let text = error.to_string();
+    let unknown = ["not known", "No address associated", "No such host", "nodename nor servname"];
+    if unknown.iter().any(|known| text.contains(known)) {
+        return Event::NoSuchHost;
+    }
+    let text = text.rsplit(": ").next().unwrap_or_default();
+    Event::LookupFailed(lower(text))
+}
+
+fn of_dial_io(error: &io::Error) -> Event {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Event::Refused,
+        io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown
+        | io::ErrorKind::AddrNotAvailable => Event::Unreachable(io_text(error)),
+        _ => Event::ConnectFailed(io_text(error)),
+    }
+}
+
+fn of_tls(error: &rustls::Error) -> Event {
+    match error {
+        rustls::Error::InvalidCertificate(error) => Event::Certificate(certificate_text(error)),
+        rustls::Error::AlertReceived(alert) => Event::TlsRefused(alert_text(*alert)),
+        rustls::Error::InvalidMessage(_)
+        | rustls::Error::InappropriateMessage { .. }
+        | rustls::Error::PeerSentOversizedRecord => Event::TlsRefused(
+            "the other side does not speak TLS (does the URL need http:// ?)".to_owned(),
+        ),
+        rustls::Error::PeerIncompatible(_) => Event::TlsRefused(
+            "the other side offers no TLS version or cipher that is safe today".to_owned(),
+        ),
+        other => Event::TlsRefused(lower(other)),
+    }
+}
+
+fn certificate_text(error: &CertificateError) -> String {
+    match error {
+        CertificateError::NotValidForNameContext { presented, .. } if !presented.is_empty() => {
+            let names: Vec<_> = presented.iter().map(|name| bare_name(name)).collect();
+            format!("certificate is not valid for this name (it is for {})", names.join(", "))
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "certificate is not valid for this name".to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "certificate has expired".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "certificate is not valid yet (is the clock right?)".to_owned()
+        }
+        CertificateError::Revoked => "certificate has been revoked".to_owned(),
+        CertificateError::UnknownIssuer => "certificate has an unknown issuer \
+             (if it is your own authority, add its root certificate)"
+            .to_owned(),
+        other => format!("certificate is not acceptable: {}", lower(other)),
+    }
+}
+
+/// webpki writes names as `DnsName("example.com")`.
+fn bare_name(name: &str) -> &str {
+    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.unwrap_or(name).trim_matches('"')
+}
+
+fn alert_text(alert: AlertDescription) -> String {
+    match alert {
+        AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
+            "the server asks for a client certificate".to_owned()
+        }
+        alert if is_about_our_certificate(alert) => {
+            format!("the server does not accept our certificate ({})", words(alert))
+        }
+        AlertDescription::NoApplicationProtocol => {
+            "the server speaks none of the HTTP versions that were offered".to_owned()
+        }
+        AlertDescription::UnrecognisedName => "the server does not know this name".to_owned(),
+        AlertDescription::HandshakeFailure
+        | AlertDescription::ProtocolVersion
+        | AlertDescription::InsufficientSecurity => {
+            format!(
+                "the server offers no TLS version or cipher that is safe today ({})",
+                words(alert)
+            )
+        }
+        alert => format!("the server ended the TLS handshake ({})", words(alert)),
+    }
+}
+
+/// RFC 8446 section 6.2: the alerts with which a server rejects the client's certificate.
+fn is_about_our_certificate(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::CertificateRequired
+            | AlertDescription::NoCertificate
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+    )
+}
+
+/// `HandshakeFailure` as `handshake failure`.
+fn words(alert: AlertDescription) -> String {
+    let name = alert.as_str().map_or_else(|| format!("alert {}", u8::from(alert)), str::to_owned);
+    let mut out = String::new();
+    let mut after_lower = false;
+    for c in name.chars() {
+        if c.is_uppercase() && after_lower {
+            out.push(' ');
+        }
+        after_lower = c.is_lowercase();
+        out.push(c.to_ascii_lowercase());
+    }
+    out
+}
+
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    find(error)
+}
+
+/// The text of an I/O error without `(os error 104)`, which helps nobody.
+fn io_text(error: &io::Error) -> String {
+    let text = innermost(error);
+    let text = text.split(" (os error").next().unwrap_or_default();
+    lower(text)
+}
+
+/// The first error of type `T` in a chain of causes. An `io::Error` may hold another inside.
+fn find<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
+    let mut current = Some(error);
+    while let Some(error) = current {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        // `io::Error::source` skips the error that it wraps and gives that one's source.
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        current = match inner {
+            Some(inner) => Some(inner as &(dyn StdError + 'static)),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+/// The text of the cause at the bottom.
+fn innermost(error: &(dyn StdError + 'static)) -> String {
+    let mut current = error;
+    while let Some(cause) = current.source() {
+        current = cause;
+    }
+    lower(current)
+}
+
+/// A text that starts in lower case, unless with an abbreviation.
+fn lower(text: &(impl ToString + ?Sized)) -> String {
+    let text = text.to_string();
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        (Some(first), second) if !second.is_some_and(char::is_uppercase) => {
+            let rest = &text[first.len_utf8()..];
+            format!("{}{rest}", first.to_lowercase())
+        }
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resolver_texts_become_events() {
+        let check = |text: &str, expected: Event| {
+            let error = LookupError(io::Error::other(text));
+            assert_eq!(of_dial(&error), expected, "{text}");
+        };
+        let prefix = "failed to lookup address information: ";
+        check(&format!("{prefix}Name or service not known"), Event::NoSuchHost);
+        check(&format!("{prefix}nodename nor servname provided, or not known"), Event::NoSuchHost);
+        check(&format!("{prefix}No address associated with hostname"), Event::NoSuchHost);
+        check(
+            &format!("{prefix}Temporary failure in name resolution"),
+            Event::LookupFailed("temporary failure in name resolution".to_owned()),
+        );
+    }
+
+    #[test]
+    fn texts_read_well() {
+        assert_eq!(lower("Connection reset"), "connection reset");
+        assert_eq!(lower("TLS is off"), "TLS is off");
+        assert_eq!(lower(""), "");
+        assert_eq!(bare_name("DnsName(\"a.example\")"), "a.example");
+        assert_eq!(bare_name("IpAddress(127.0.0.1)"), "127.0.0.1");
+        assert_eq!(bare_name("odd"), "odd");
+        assert_eq!(words(AlertDescription::HandshakeFailure), "handshake failure");
+        assert_eq!(words(AlertDescription::UnknownCA), "unknown ca");
+        assert_eq!(io_text(&io::Error::from_raw_os_error(104)), "connection reset by peer");
+    }
+
+    #[test]
+    fn an_error_inside_an_io_error_is_found() {
+        let inner = rustls::Error::AlertReceived(AlertDescription::UnknownCA);
+        let outer = io::Error::other(io::Error::other(inner));
+        assert!(tls_error(&outer).is_some());
+        assert!(matches!(of_io(&outer, true), Event::TlsRefused(_)));
+    }
+}
