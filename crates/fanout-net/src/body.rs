@@ -200,3 +200,6 @@ impl fmt::Debug for InBody {
         f.debug_struct("InBody").field("place", &self.place).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -179,6 +179,10 @@ fn of_io(error: &io::Error, written: bool) -> Event {
             Event::TlsRefused(alert_text(*alert))
         }
         Some(error) => Event::Closed { written, detail: Some(lower(error)) },
+        // h2 makes up a broken pipe for the end of the connection; it says nothing more.
+        None if error.kind() == io::ErrorKind::BrokenPipe => {
+            Event::Closed { written, detail: None }
+        }
         None => Event::Closed { written, detail: Some(io_text(error)) },
     }
 }
@@ -240,6 +244,9 @@ fn certificate_text(error: &CertificateError) -> String {
         CertificateError::UnknownIssuer => "certificate has an unknown issuer \
              (if it is your own authority, add its root certificate)"
             .to_owned(),
+        CertificateError::BadSignature => "certificate is not signed by the authority that is \
+             trusted under this name"
+            .to_owned(),
         other => format!("certificate is not acceptable: {}", lower(other)),
     }
 }
@@ -287,6 +294,7 @@ fn is_about_our_certificate(alert: AlertDescription) -> bool {
             | AlertDescription::CertificateUnknown
             | AlertDescription::UnknownCA
             | AlertDescription::AccessDenied
+            | AlertDescription::DecryptError
     )
 }
 
