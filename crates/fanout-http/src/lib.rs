@@ -1,0 +1,46 @@
+//! The HTTP sink of fanout: any method, HTTP/1.1 and HTTP/2, honest about what happened.
+//!
+//! # Examples
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use fanout::policy::all;
+//! use fanout::{FanOut, Message};
+//! use fanout_http::HttpSink;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let billing = HttpSink::post("https://api1.example.com/v1/data")
+//!     .header("authorization", "Bearer ...")
+//!     .timeout(Duration::from_secs(5))
+//!     .build()?;
+//! let audit = HttpSink::put("https://api2.example.com/v1/audit").build()?;
+//! let orders = FanOut::builder(all()).sink("billing", billing).sink("audit", audit).build()?;
+//!
+//! let report = orders.send(Message::json(&[1, 2, 3])?).await;
+//! println!("{report}");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! - `tls-ring` (on by default): TLS with the ring provider.
+//! - `tls-aws-lc`: TLS with the aws-lc-rs provider; preferred when both are on.
+//! - `zstd`: request bodies compressed with Zstandard.
+#![doc = ""]
+#![doc = include_str!("../docs/http-status.md")]
+
+mod classify;
+mod compress;
+mod config;
+mod request;
+mod sink;
+
+pub use fanout_net::{Client, ClientBuilder, HttpVersion, Proxy};
+
+pub use crate::classify::{Class, Hints, classify};
+pub use crate::compress::Compression;
+pub use crate::config::HttpSinkBuilder;
+pub use crate::sink::HttpSink;

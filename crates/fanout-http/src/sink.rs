@@ -1,0 +1,233 @@
+//! The sink: one attempt is one request.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use fanout::{
+    Attempt, BodyState, Effect, Error, ErrorKind, Message, Metadata, Reach, Receipt, Sink, Status,
+    async_trait,
+};
+use fanout_net::{Client, InBody, OutBody, read_to_limit_by};
+use http::header::LOCATION;
+use http::{HeaderMap, Response, StatusCode};
+use tokio::time::Instant;
+
+use crate::HttpSinkBuilder;
+use crate::classify::{self, Class, Hints, classify};
+use crate::request::Template;
+
+/// An HTTP destination: every attempt is one request.
+///
+/// The payload goes out as the exact bytes of the message, its metadata as headers. Redirects are not
+/// followed. Cheap to clone; clones share the connections.
+///
+/// # Standards
+///
+/// RFC 9110, RFC 9112 (HTTP/1.1), RFC 9113 (HTTP/2). What each status means is on the page of this
+/// crate.
+#[derive(Clone)]
+pub struct HttpSink {
+    template: Arc<Template>,
+    client: Client,
+    timeout: Duration,
+    max_receipt_body: usize,
+    /// Whether the announced end of this API was reported before.
+    warned: Arc<AtomicBool>,
+}
+
+impl HttpSink {
+    /// Begins a sink that sends `POST` requests to `url`.
+    pub fn post(url: impl Into<String>) -> HttpSinkBuilder {
+        Self::request("POST", url)
+    }
+
+    /// Begins a sink that sends `GET` requests to `url`.
+    pub fn get(url: impl Into<String>) -> HttpSinkBuilder {
+        Self::request("GET", url)
+    }
+
+    /// Begins a sink that sends `PUT` requests to `url`.
+    pub fn put(url: impl Into<String>) -> HttpSinkBuilder {
+        Self::request("PUT", url)
+    }
+
+    /// Begins a sink that sends `PATCH` requests to `url`.
+    pub fn patch(url: impl Into<String>) -> HttpSinkBuilder {
+        Self::request("PATCH", url)
+    }
+
+    /// Begins a sink that sends `DELETE` requests to `url`.
+    pub fn delete(url: impl Into<String>) -> HttpSinkBuilder {
+        Self::request("DELETE", url)
+    }
+
+    /// Begins a sink that sends requests of any method but `CONNECT` to `url`. The method is
+    /// case-sensitive.
+    pub fn request(method: impl Into<String>, url: impl Into<String>) -> HttpSinkBuilder {
+        HttpSinkBuilder::new(method, url)
+    }
+
+    pub(crate) fn of(
+        template: Arc<Template>,
+        client: Client,
+        timeout: Duration,
+        max_receipt_body: usize,
+    ) -> Self {
+        Self { template, client, timeout, max_receipt_body, warned: Arc::default() }
+    }
+
+    async fn attempt(&self, message: &Message, attempt: &Attempt) -> Result<Receipt, Error> {
+        let own = Instant::now() + self.timeout;
+        let deadline = attempt.deadline().map_or(own, |deadline| deadline.min(own));
+        let request = self.template.request(message)?;
+        let request = request.map(|payload| OutBody::whole(payload).with_attempt(attempt.clone()));
+        let response = self.client.send_by(request, Some(deadline)).await?;
+        self.answer(response, deadline, attempt.earlier_effect()).await
+    }
+
+    async fn answer(
+        &self,
+        response: Response<InBody>,
+        deadline: Instant,
+        earlier: Effect,
+    ) -> Result<Receipt, Error> {
+        let (head, body) = response.into_parts();
+        let hints = Hints::of(&head.headers, SystemTime::now()).with_earlier_effect(earlier);
+        let class = classify(head.status.as_u16(), hints);
+        match class {
+            Class::Delivered | Class::Accepted => {
+                let read = read_to_limit_by(body, self.max_receipt_body, Some(deadline)).await;
+                Ok(self.receipt(head.status, &head.headers, read, class == Class::Accepted))
+            }
+            Class::Failed { kind, effect, advice, possibly_done } => {
+                // The status stands, whatever becomes of its body.
+                let (excerpt, _) = read_to_limit_by(body, MAX_EXCERPT, Some(deadline)).await;
+                let mut error = refusal(kind, head.status, &head.headers)
+                    .with_effect(effect)
+                    .with_advice(advice)
+                    .with_excerpt(&excerpt);
+                if possibly_done {
+                    error = error.with_possibly_done();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn receipt(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        (body, state): (Bytes, BodyState),
+        accepted: bool,
+    ) -> Receipt {
+        let metadata: Metadata = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
+            .collect();
+        let mut receipt = Receipt::new()
+            .with_status(status_of(status))
+            .with_metadata(metadata)
+            .with_body(body)
+            .with_body_state(state);
+        if accepted {
+            receipt = receipt.with_accepted();
+        }
+        if status == StatusCode::PARTIAL_CONTENT {
+            receipt =
+                receipt.with_notice("the answer is partial (206), and no range was asked for");
+        }
+        // RFC 9745 and RFC 8594. Once is enough: it concerns the API, not this message.
+        let ending = ["deprecation", "sunset"].into_iter().find(|name| headers.contains_key(*name));
+        if let Some(name) = ending
+            && !self.warned.swap(true, Ordering::Relaxed)
+        {
+            receipt =
+                receipt.with_notice(format!("the server announces the end of this API ({name})"));
+        }
+        receipt
+    }
+}
+
+#[async_trait]
+impl Sink for HttpSink {
+    async fn send(&self, message: &Message, attempt: &Attempt) -> Result<Receipt, Error> {
+        if attempt.reached(Effect::None) == Reach::Abandoned {
+            return Err(Error::new(
+                ErrorKind::Cancelled,
+                "the attempt was abandoned before it began",
+            )
+            .with_effect(Effect::None));
+        }
+        self.attempt(message, attempt).await
+    }
+
+    /// RFC 9110 section 9.2.2: repeating an idempotent method does no more than doing it once.
+    fn is_repeatable(&self) -> bool {
+        self.template.method.is_idempotent()
+    }
+}
+
+impl fmt::Debug for HttpSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpSink")
+            .field("method", &self.template.method)
+            .field("endpoint", &self.template.endpoint)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The error for an answer that is not a success.
+fn refusal(kind: ErrorKind, status: StatusCode, headers: &HeaderMap) -> Error {
+    let status = status_of(status);
+    let text = match classify::hint(status.code()) {
+        Some(hint) => format!("the server answered {status}: {hint}"),
+        None => format!("the server answered {status}"),
+    };
+    let error = Error::new(kind, text).with_status(status);
+    let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+    match location {
+        Some(location) if kind == ErrorKind::Redirected => {
+            error.with_context("location", without_secrets(location))
+        }
+        _ => error,
+    }
+}
+
+fn status_of(status: StatusCode) -> Status {
+    Status::new(status.as_u16(), status.canonical_reason().unwrap_or_default())
+}
+
+/// A reference without what may be secret in it: user name, password, query, fragment.
+fn without_secrets(reference: &str) -> String {
+    let bare = reference.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = bare.split_once("//") else { return bare.to_owned() };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}//{host}{path}")
+}
+
+/// An error keeps less than this; the rest of a small body is read so that the connection can be kept.
+const MAX_EXCERPT: usize = 8 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_is_shown_without_secrets() {
+        let check = |location: &str, expected: &str| {
+            assert_eq!(without_secrets(location), expected);
+        };
+        check("https://h/a?token=s3cret#x", "https://h/a");
+        check("https://u:s3cret@h:1/a", "https://h:1/a");
+        check("//u@h", "//h");
+        check("/a?s3cret", "/a");
+        check("?s3cret", "");
+        check("https://h/@/b", "https://h/@/b");
+    }
+}
