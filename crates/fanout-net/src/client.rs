@@ -50,6 +50,11 @@ impl Client {
         ClientBuilder::default()
     }
 
+    /// Returns which version of HTTP the client speaks, for transports that need a certain one.
+    pub fn http_version(&self) -> HttpVersion {
+        self.version
+    }
+
     pub(crate) fn of(settings: Settings, tls: Tls, proxy: Proxy) -> Self {
         let router = proxy.into_router();
         let connector = Connector::new(settings, tls, router.clone());
