@@ -1,0 +1,3 @@
+//! The gRPC sink of fanout: any unary method by its full name, without generated code.
+
+pub mod classify;

@@ -1,0 +1,5 @@
+//! The gRPC sink against servers in this process: tonic's, and raw ones for what tonic would not do.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up should panic")]
+
+mod table;
