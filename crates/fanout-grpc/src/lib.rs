@@ -1,10 +1,44 @@
 //! The gRPC sink of fanout: any unary method by its full name, without generated code.
+//!
+//! The payload is an encoded protobuf message, or JSON that is turned into one by a [`Schema`]: a
+//! descriptor set, or what the server's own reflection service tells. With the latter, one JSON message
+//! reaches an HTTP API and a gRPC API in the same fan-out.
+//!
+//! # Examples
+//!
+//! ```
+//! use fanout_grpc::{GrpcSink, Schema};
+//!
+//! let audit = GrpcSink::unary("grpcs://audit.example.com", "audit.v1.Audit/Record")
+//!     .schema(Schema::reflection())
+//!     .metadata("x-tenant", "blue")
+//!     .build()?;
+//! # let _: &dyn fanout::Sink = &audit;
+//! # Ok::<(), fanout::Error>(())
+//! ```
+//!
+//! # Standards
+//!
+//! gRPC over HTTP/2; the gRPC status codes; gRFC A6 (pushback, previous attempts); the protobuf JSON
+//! mapping; `grpc.reflection.v1` and `v1alpha`.
 
+mod answer;
 pub mod classify;
+mod codec;
+mod config;
 mod explain;
+mod health;
 mod nearest;
+mod reflection;
 mod request;
 mod schema;
+mod sink;
 mod transcode;
+mod wire;
 
+pub use fanout_net::{Client, HttpVersion};
+
+pub use crate::config::{Compression, GrpcSinkBuilder};
+pub use crate::health::Health;
 pub use crate::schema::{Descriptors, Schema};
+pub use crate::sink::GrpcSink;

@@ -2,4 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up should panic")]
 
+mod calls;
+mod failures;
+mod fan_out;
+mod health;
+mod json;
+mod limits;
+mod reflection;
+mod server;
+mod statuses;
 mod table;
+mod tls;

@@ -1,0 +1,228 @@
+//! What a gRPC sink can be told.
+
+use std::time::Duration;
+
+use fanout::{Error, ErrorKind};
+use fanout_net::{Client, Endpoint, HttpVersion};
+use http::HeaderMap;
+
+use crate::request::{MethodName, add};
+use crate::schema::Schema;
+use crate::sink::{GrpcSink, Settings};
+
+/// Builds a [`GrpcSink`].
+#[must_use]
+pub struct GrpcSinkBuilder {
+    endpoint: String,
+    method: String,
+    client: Option<Client>,
+    metadata: Vec<(String, String)>,
+    schema: Schema,
+    timeout: Duration,
+    max_request: usize,
+    max_response: usize,
+    compression: Compression,
+    roots: Option<Vec<u8>>,
+    identity: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Whether requests are compressed. Compressed answers are always understood.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Compression {
+    /// They are not.
+    #[default]
+    None,
+    /// By gzip. A server that does not know it answers `UNIMPLEMENTED`.
+    Gzip,
+}
+
+impl GrpcSinkBuilder {
+    pub(crate) fn new(endpoint: String, method: String) -> Self {
+        Self {
+            endpoint,
+            method,
+            client: None,
+            metadata: Vec::new(),
+            schema: Schema::default(),
+            timeout: Duration::from_secs(10),
+            max_request: 1024 * 1024,
+            max_response: 4 * 1024 * 1024,
+            compression: Compression::default(),
+            roots: None,
+            identity: None,
+        }
+    }
+
+    /// Sets the client, to share its connections with other sinks.
+    ///
+    /// It must speak HTTP/2: build it with [`HttpVersion::Http2`]. One that negotiates will do over TLS,
+    /// where the server is asked; without TLS it speaks HTTP/1.1. **Default**: a client of its own.
+    pub fn client(mut self, client: &Client) -> Self {
+        self.client = Some(client.clone());
+        self
+    }
+
+    /// Adds metadata to every call. Metadata of a message replaces it under the same name.
+    ///
+    /// A name that ends in `-bin` takes a value in base64, with or without padding; any other takes
+    /// printable ASCII. Names that gRPC and HTTP/2 use for themselves (`grpc-*`, `content-type`, `te`,
+    /// `user-agent` and the like) are refused by [`build`](Self::build).
+    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets how the payload becomes the request. **Default**: [`Schema::Encoded`].
+    pub fn schema(mut self, schema: Schema) -> Self {
+        self.schema = schema;
+        self
+    }
+
+    /// Sets the longest time one attempt may take, from its start to the end of the answer, reflection
+    /// included. The server is told in `grpc-timeout`.
+    ///
+    /// **Default**: 10 s. Zero is refused by [`build`](Self::build). The attempt's own deadline counts
+    /// when it comes earlier.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets how large the encoded request may be, in bytes, inclusive. **Default**: 1 MiB.
+    pub fn max_request(mut self, bytes: usize) -> Self {
+        self.max_request = bytes;
+        self
+    }
+
+    /// Sets how large the encoded reply may be, in bytes, inclusive, after decompression.
+    ///
+    /// **Default**: 4 MiB. The receipt keeps the first 64 KiB of the reply, or of its JSON.
+    pub fn max_response(mut self, bytes: usize) -> Self {
+        self.max_response = bytes;
+        self
+    }
+
+    /// Sets whether requests are compressed. **Default**: they are not.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Trusts the certificates of `pem`, one or more, in place of the platform's roots.
+    pub fn root_certificates(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.roots = Some(pem.as_ref().to_vec());
+        self
+    }
+
+    /// Shows this certificate to the server (mutual TLS): `chain`, the own certificate first, and its
+    /// private `key`, both PEM.
+    pub fn client_identity(mut self, chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
+        self.identity = Some((chain.as_ref().to_vec(), key.as_ref().to_vec()));
+        self
+    }
+
+    /// Builds the sink. Does no I/O.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Build`] when the endpoint is no URL of the schemes `http`, `https`, `grpc` or
+    /// `grpcs`, or has a query; when the method is not named in full, is not in the descriptor set, or
+    /// streams; when metadata is not valid; when the timeout is zero; when the client does not speak
+    /// HTTP/2; when certificates do not hold together, or are given beside a client.
+    pub fn build(self) -> Result<GrpcSink, Error> {
+        let refused = |message: &'static str| Err(Error::new(ErrorKind::Build, message));
+        let endpoint = endpoint(&self.endpoint)?;
+        let method = MethodName::parse(&self.method)?;
+        if self.timeout.is_zero() {
+            return refused("the timeout of a gRPC sink must be longer than zero");
+        }
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.metadata {
+            add(&mut headers, name, value)?;
+        }
+        let client = match (self.client, self.roots, self.identity) {
+            (Some(client), None, None) => client,
+            (Some(_), _, _) => {
+                return refused("certificates are set on the client when a client is given");
+            }
+            (None, roots, identity) => own_client(roots, identity)?,
+        };
+        match client.http_version() {
+            HttpVersion::Http2 => {}
+            HttpVersion::Negotiate if endpoint.is_tls() => {}
+            _ => return refused("gRPC needs a client that speaks HTTP/2: set HttpVersion::Http2"),
+        }
+        GrpcSink::of(
+            Settings {
+                client,
+                endpoint,
+                method,
+                headers,
+                timeout: self.timeout,
+                max_request: self.max_request,
+                max_response: self.max_response,
+                compression: self.compression,
+            },
+            self.schema,
+        )
+    }
+}
+
+impl std::fmt::Debug for GrpcSinkBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<_> = self.metadata.iter().map(|(name, _)| name).collect();
+        // The endpoint is not checked yet, so it may hold a password.
+        f.debug_struct("GrpcSinkBuilder")
+            .field("method", &self.method)
+            .field("metadata", &names)
+            .field("schema", &self.schema)
+            .field("timeout", &self.timeout)
+            .field("max_request", &self.max_request)
+            .field("max_response", &self.max_response)
+            .field("compression", &self.compression)
+            .field("own_roots", &self.roots.is_some())
+            .field("identity", &self.identity.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+fn own_client(
+    roots: Option<Vec<u8>>,
+    identity: Option<(Vec<u8>, Vec<u8>)>,
+) -> Result<Client, Error> {
+    let mut client = Client::builder().http_version(HttpVersion::Http2);
+    if let Some(pem) = roots {
+        client = client.root_certificates(pem);
+    }
+    if let Some((chain, key)) = identity {
+        client = client.client_identity(chain, key);
+    }
+    client.build()
+}
+
+/// `grpc` is HTTP/2 without TLS, `grpcs` with it: the schemes that gRPC's own tools use.
+fn endpoint(url: &str) -> Result<Endpoint, Error> {
+    let refused = |message: &'static str| Err(Error::new(ErrorKind::Build, message));
+    let parsed = match url.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("grpc") => {
+            Endpoint::parse(&format!("http://{rest}"))
+        }
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("grpcs") => {
+            Endpoint::parse(&format!("https://{rest}"))
+        }
+        Some((scheme, _))
+            if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") =>
+        {
+            Endpoint::parse(url)
+        }
+        _ => return refused("a gRPC endpoint begins with grpc://, grpcs://, http:// or https://"),
+    }?;
+    if parsed.query().is_some() {
+        return refused("a gRPC endpoint has no query");
+    }
+    Ok(parsed)
+}
+
+#[cfg(test)]
+mod tests;

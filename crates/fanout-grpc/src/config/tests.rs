@@ -1,0 +1,82 @@
+//! What can be built, and what is refused without I/O.
+
+use super::*;
+use crate::schema::tests::descriptors;
+
+fn unary(endpoint: &str) -> GrpcSinkBuilder {
+    GrpcSink::unary(endpoint, "shop.v1.Orders/Place")
+}
+
+fn refused(builder: GrpcSinkBuilder, expected: &str) {
+    let error = builder.build().expect_err(expected);
+    assert_eq!(error.kind(), ErrorKind::Build);
+    let text = format!("{} {error:?}", error.to_chain());
+    assert!(text.contains(expected), "{text}");
+    assert!(!text.contains("s3cret"), "{text}");
+}
+
+#[test]
+fn the_schemes_of_grpc_are_those_of_http() {
+    for (url, expected) in [
+        ("grpc://h:1", "http://h:1/"),
+        ("GRPCS://h", "https://h/"),
+        ("http://[::1]:1/base", "http://[::1]:1/base"),
+        ("https://h", "https://h/"),
+    ] {
+        assert_eq!(endpoint(url).expect(url).to_string(), expected);
+    }
+}
+
+#[test]
+fn what_cannot_work_is_refused_at_once() {
+    refused(unary("h:50051"), "grpc://");
+    refused(unary("ftp://h/s3cret"), "grpc://");
+    refused(unary("grpc://user:s3cret@h"), "user name or password");
+    refused(unary("grpc://h/?s3cret"), "no query");
+    refused(unary("grpc://"), "no host");
+    refused(GrpcSink::unary("grpc://h", "Place"), "package.Service/Method");
+    refused(unary("grpc://h").timeout(Duration::ZERO), "longer than zero");
+    refused(unary("grpc://h").metadata("grpc-timeout", "s3cret"), "reserved");
+    refused(unary("grpc://h").metadata("x", "s3cret\n"), "printable");
+    refused(unary("grpcs://h").root_certificates("s3cret"), "");
+    refused(unary("grpcs://h").client_identity("s3cret", "s3cret"), "");
+    let client = Client::new();
+    refused(unary("grpc://h").client(&client), "HTTP/2");
+    unary("grpcs://h").client(&client).build().expect("it negotiates");
+    let old = Client::builder().http_version(HttpVersion::Http1).build().expect("a client");
+    refused(unary("grpcs://h").client(&old), "HTTP/2");
+    refused(unary("grpcs://h").client(&client).root_certificates("x"), "on the client");
+}
+
+#[test]
+fn a_method_is_looked_up_in_the_descriptor_set_when_built() {
+    let schema = || Schema::Descriptors(descriptors().clone());
+    unary("grpc://h").schema(schema()).build().expect("a sink");
+    refused(
+        GrpcSink::unary("grpc://h", "shop.v1.Orders/Plcae").schema(schema()),
+        "did you mean Place?",
+    );
+}
+
+#[test]
+fn only_an_annotated_method_is_repeatable() {
+    use fanout::Sink as _;
+    for (method, expected) in [("Place", false), ("Find", true), ("Cancel", true)] {
+        let name = format!("shop.v1.Orders/{method}");
+        let schema = Schema::Descriptors(descriptors().clone());
+        let sink = GrpcSink::unary("grpc://h", name.as_str()).schema(schema).build().unwrap();
+        assert_eq!(sink.is_repeatable(), expected, "{method}");
+        let blind = GrpcSink::unary("grpc://h", name).build().unwrap();
+        assert!(!blind.is_repeatable());
+    }
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let builder = unary("grpc://user:s3cret@h").metadata("authorization", "s3cret");
+    assert!(!format!("{builder:?}").contains("s3cret"));
+    let sink = unary("grpc://h").metadata("authorization", "s3cret").build().unwrap();
+    let text = format!("{sink:?}");
+    assert!(!text.contains("s3cret"), "{text}");
+    assert!(text.contains("authorization"), "{text}");
+}
