@@ -60,14 +60,14 @@ fn within(
         let (Value::Object(entries), Kind::Message(entry)) = (value, kind) else {
             return path.must_be("an object", value);
         };
-        let bad = |key: &str, item: &Value| {
+        let good = |key: &str, item: &Value| {
             fits(of, name, Value::Object(Map::from_iter([(key.to_owned(), item.clone())])))
         };
         let (key, kind) =
             (entry.map_entry_key_field().kind(), entry.map_entry_value_field().kind());
         // The keys of a map are data: they are not shown.
         let path = path.item("*");
-        return match entries.iter().find(|(key, item)| !bad(key, item)) {
+        return match entries.iter().find(|(key, item)| !good(key, item)) {
             Some((_, item)) if value_fits(&entry, item) => {
                 format!("a key of `{path}` is not {}", expected(&key))
             }

@@ -23,6 +23,7 @@
 //! mapping; `grpc.reflection.v1` and `v1alpha`.
 
 mod answer;
+mod any;
 pub mod classify;
 mod codec;
 mod config;

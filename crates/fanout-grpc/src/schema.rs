@@ -8,6 +8,7 @@ use prost_reflect::{DescriptorPool, MessageDescriptor, ServiceDescriptor};
 use prost_types::method_options::IdempotencyLevel;
 use prost_types::{DescriptorProto, FileDescriptorProto, FileDescriptorSet};
 
+use crate::any::reaches_any;
 use crate::nearest::{listed, nearest};
 use crate::request::MethodName;
 
@@ -41,6 +42,8 @@ pub struct Descriptors(DescriptorPool);
 pub(crate) struct Method {
     pub(crate) input: MessageDescriptor,
     pub(crate) output: MessageDescriptor,
+    /// Whether the output can hold an `Any`.
+    pub(crate) output_has_any: bool,
     /// Annotated as idempotent or without side effects.
     pub(crate) repeatable: bool,
 }
@@ -104,6 +107,7 @@ impl Descriptors {
         let level = options.map_or(IdempotencyLevel::IdempotencyUnknown, |o| o.idempotency_level());
         Ok(Method {
             input: method.input(),
+            output_has_any: reaches_any(&method.output()),
             output: method.output(),
             repeatable: level != IdempotencyLevel::IdempotencyUnknown,
         })

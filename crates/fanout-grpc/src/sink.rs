@@ -13,7 +13,6 @@ use fanout_net::{Client, Endpoint};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
-use prost_reflect::MessageDescriptor;
 use tokio::time::{Instant, timeout_at};
 use tonic::client::Grpc;
 use tonic::codec::CompressionEncoding;
@@ -176,7 +175,7 @@ impl Inner {
 
         let path = settings.method.path().clone();
         let (reply, answer) = self.call(path, payload, headers, Some(attempt), deadline).await?;
-        receipt(&reply, &answer, method.map(|method| &method.output))
+        receipt(&reply, &answer, method)
     }
 
     /// Makes a call, and returns the reply of one that ended with the status OK.
@@ -256,16 +255,12 @@ fn out_of_time(message: &'static str) -> Error {
 }
 
 /// Makes the receipt of a call that ended with the status OK.
-fn receipt(
-    reply: &Bytes,
-    answer: &Answer,
-    of: Option<&MessageDescriptor>,
-) -> Result<Receipt, Error> {
+fn receipt(reply: &Bytes, answer: &Answer, method: Option<&Method>) -> Result<Receipt, Error> {
     let mut trailing = answer.trailers.clone();
     let mut initial = answer.headers.clone();
     let mut body = reply.clone();
-    if let Some(of) = of {
-        body = to_json(reply, of).ok_or_else(|| {
+    if let Some(Method { output, output_has_any, .. }) = method {
+        body = to_json(reply, output, *output_has_any).ok_or_else(|| {
             classify_local(LocalFailure::BadReply).with_status(Status::new(0, "OK"))
         })?;
         initial.insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));

@@ -6,6 +6,7 @@ use prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use serde_json::error::Category;
 
+use crate::any::too_deep;
 use crate::explain::explain;
 
 /// Encodes a JSON payload as the message `of`.
@@ -18,9 +19,12 @@ pub(crate) fn to_wire(json: &[u8], of: &MessageDescriptor) -> Result<Bytes, Erro
 }
 
 /// Writes an encoded message `of` as JSON. `None` when the bytes are no such message, or hold what JSON
-/// cannot (a timestamp beyond the year 9999, an `Any` of an unknown type).
-pub(crate) fn to_json(wire: &[u8], of: &MessageDescriptor) -> Option<Bytes> {
+/// cannot (a timestamp beyond the year 9999, an `Any` of an unknown type) or what nests too deeply.
+pub(crate) fn to_json(wire: &[u8], of: &MessageDescriptor, has_any: bool) -> Option<Bytes> {
     let message = DynamicMessage::decode(of.clone(), wire).ok()?;
+    if has_any && too_deep(&message) {
+        return None;
+    }
     serde_json::to_vec(&message).ok().map(Bytes::from)
 }
 

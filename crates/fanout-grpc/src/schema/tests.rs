@@ -167,10 +167,14 @@ fn exercise(bytes: &[u8]) {
                 r#"{"anything":{"a":[1]},"parent":{"parent":{}},"cash":true}"#,
             ] {
                 if let Ok(wire) = crate::transcode::to_wire(json.as_bytes(), message) {
-                    drop(crate::transcode::to_json(&wire, message));
+                    drop(crate::transcode::to_json(&wire, message, true));
                 }
             }
-            drop(crate::transcode::to_json(b"\x0a\x01a\x10\x01\x22\x05\x08\x01\x12\x01x", message));
+            drop(crate::transcode::to_json(
+                b"\x0a\x01a\x10\x01\x22\x05\x08\x01\x12\x01x",
+                message,
+                true,
+            ));
         }
     }
 }

@@ -39,11 +39,18 @@ fn what_fits_comes_back_in_the_canonical_mapping() {
             json!({"anything": [1.0, "b", {"c": null}]}),
         ),
         (json!({"weight": "NaN"}), json!({"weight": "NaN"})),
+        (json!({"wait": "1.500s"}), json!({"wait": "1.500s"})),
+        (json!({"mask": "a.b,c"}), json!({"mask": "a.b,c"})),
+        (json!({"nothing": {}}), json!({"nothing": {}})),
+        (
+            json!({"extra": {"@type": "type.googleapis.com/shop.v1.Item", "sku": "x"}}),
+            json!({"extra": {"@type": "type.googleapis.com/shop.v1.Item", "sku": "x"}}),
+        ),
     ];
     for (given, expected) in cases {
         let wire = to_wire(given.to_string().as_bytes(), &order())
             .unwrap_or_else(|error| panic!("{given}: {error}"));
-        let back = to_json(&wire, &order()).expect("decodes");
+        let back = to_json(&wire, &order(), true).expect("decodes");
         let back: serde_json::Value = serde_json::from_slice(&back).unwrap();
         assert_eq!(back, expected, "{given}");
     }
@@ -105,13 +112,18 @@ fn what_does_not_fit_is_named_by_its_path_and_without_its_value() {
     refuses(r#"{"total": s3cret}"#, &["the payload is not JSON", "column"]);
     refuses(r#"{"total": 1} s3cret"#, &["the payload is not JSON"]);
     refuses("\u{0}\u{1}s3cret", &["the payload is not JSON"]);
+    refuses(r#"{"wait": "s3cret"}"#, &["`wait` must be a duration"]);
+    refuses(r#"{"mask": ["s3cret"]}"#, &["`mask` must be a string of field names"]);
+    refuses(r#"{"nothing": {"s3cret": 1}}"#, &["`nothing` must be an object"]);
+    refuses(r#"{"extra": {"@type": "x/s3cret"}}"#, &["`extra` must be an object with \"@type\""]);
+    refuses(r#"{"extra": {"sku": "s3cret"}}"#, &["`extra` must be an object with \"@type\""]);
     refuses("{\"a\\u001b[31m\": 1}", &["unknown field `a\\u{1b}[31m`"]);
 }
 
 #[test]
 fn of_a_repeated_name_the_last_counts() {
     let wire = to_wire(br#"{"total": 1, "total": 2}"#, &order()).unwrap();
-    assert_eq!(to_json(&wire, &order()).unwrap(), r#"{"total":"2"}"#);
+    assert_eq!(to_json(&wire, &order(), true).unwrap(), r#"{"total":"2"}"#);
 }
 
 #[test]
@@ -124,13 +136,13 @@ fn deep_json_ends_as_an_error() {
     }
     let fine = format!("{}{}{}", r#"{"parent":"#.repeat(60), "{}", "}".repeat(60));
     let wire = to_wire(fine.as_bytes(), &order()).unwrap();
-    assert_eq!(to_json(&wire, &order()).unwrap(), fine);
+    assert_eq!(to_json(&wire, &order(), true).unwrap(), fine);
 }
 
 #[test]
 fn bytes_that_are_no_message_give_nothing() {
     for wire in [&b"\xff"[..], b"\x0a\x05abc", b"\x0a\x01\xff", b"\x08\x01\x07"] {
-        assert_eq!(to_json(wire, &order()), None, "{wire:?}");
+        assert_eq!(to_json(wire, &order(), true), None, "{wire:?}");
     }
     // A timestamp that JSON cannot write.
     let mut wire = vec![0x32, 11, 0x08];
@@ -138,7 +150,7 @@ fn bytes_that_are_no_message_give_nothing() {
     wire.insert(1, 0);
     wire.remove(1);
     wire[1] = (wire.len() - 2) as u8;
-    assert_eq!(to_json(&wire, &order()), None);
+    assert_eq!(to_json(&wire, &order(), true), None);
     // Nesting without end.
     let mut nested = Vec::new();
     for _ in 0..300 {
@@ -147,24 +159,66 @@ fn bytes_that_are_no_message_give_nothing() {
         outer.extend(nested);
         nested = outer;
     }
-    assert_eq!(to_json(&nested, &order()), None);
+    assert_eq!(to_json(&nested, &order(), true), None);
+}
+
+/// An `Any` in an `Any`, and so on.
+fn nested_any(depth: usize) -> Vec<u8> {
+    let mut layers = vec![];
+    let mut length = 0;
+    for layer in 0..depth {
+        let url = if layer == 0 { &b"x/shop.v1.Item"[..] } else { b"x/google.protobuf.Any" };
+        let mut head = vec![0x0a, url.len() as u8];
+        head.extend(url);
+        head.push(0x12);
+        prost::encoding::encode_varint(length as u64, &mut head);
+        length += head.len();
+        layers.push(head);
+    }
+    let mut wire = vec![0x82, 0x01];
+    prost::encoding::encode_varint(length as u64, &mut wire);
+    layers.iter().rev().for_each(|head| wire.extend(head));
+    wire
+}
+
+#[test]
+fn an_any_without_end_gives_nothing() {
+    assert!(to_json(&nested_any(3), &order(), true).is_some());
+    assert!(to_json(&nested_any(90), &order(), true).is_some());
+    for depth in [101, 1_000, 100_000] {
+        assert!(to_json(&nested_any(depth), &order(), true).is_none(), "{depth}");
+    }
+    // In JSON each of them is an object, which the parser bounds.
+    for depth in [1, 50, 120, 1_000] {
+        let open = r#"{"@type":"x/google.protobuf.Any","value":"#.repeat(depth);
+        let json =
+            format!(r#"{{"extra":{open}{{"@type":"x/shop.v1.Item"}}{}}}"#, "}".repeat(depth));
+        assert_eq!(to_wire(json.as_bytes(), &order()).is_ok(), depth <= 120, "{depth}");
+    }
+}
+
+#[test]
+fn only_types_that_can_hold_an_any_are_looked_through() {
+    assert!(crate::any::reaches_any(&order()));
+    let item = order().get_field_by_name("items").unwrap().kind();
+    assert!(!crate::any::reaches_any(item.as_message().unwrap()));
 }
 
 proptest::proptest! {
     #[test]
     fn no_payload_makes_it_panic(json in r#"[\{\}\[\]":,a-z0-9 ]{0,60}"#, wire: Vec<u8>) {
         drop(to_wire(json.as_bytes(), &order()));
-        drop(to_json(&wire, &order()));
+        drop(to_json(&wire, &order(), true));
     }
 
     #[test]
     fn no_value_of_a_known_field_makes_it_panic(
-        field in "(orderId|total|items|labels|state|placedAt|limit|blob|anything|parent|stock|weight)",
+        field in "(orderId|total|items|labels|state|placedAt|limit|blob|anything|parent|stock|weight|extra|wait|mask|nothing)",
         value in r#"(\{\}|\[\]|null|true|-?[0-9]{1,25}(\.[0-9]{1,4})?(e[0-9]{1,4})?|"[a-zA-Z0-9:.+-]{0,30}"|\[[0-9]\]|\{"[a-z0-9]{0,3}":[0-9]\})"#,
     ) {
         let json = format!("{{\"{field}\":{value}}}");
         if let Ok(wire) = to_wire(json.as_bytes(), &order()) {
-            proptest::prop_assert!(to_json(&wire, &order()).is_some());
+            proptest::prop_assert!(to_json(&wire, &order(), true).is_some());
         }
     }
 }
