@@ -91,7 +91,9 @@ fn unknown(name: &str, of: &MessageDescriptor, path: &Path) -> String {
     let fields: Vec<_> = of.fields().map(|field| field.name().to_owned()).collect();
     let fields = || fields.iter().map(String::as_str);
     let what = format!("unknown field `{}` of {}", path.member(name), of.full_name());
-    match nearest(name, fields()) {
+    // The name as it is meant to look in JSON counts too, and first.
+    let json: Vec<_> = of.fields().map(|field| field.json_name().to_owned()).collect();
+    match nearest(name, json.iter().map(String::as_str).chain(fields())) {
         Some(near) => format!("{what}; did you mean `{near}`?"),
         None => format!("{what}; it has: {}", listed(fields())),
     }

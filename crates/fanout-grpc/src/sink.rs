@@ -242,10 +242,10 @@ impl Inner {
         let named = error.context().any(|(key, _)| key == "endpoint");
         let error = error.with_context("method", self.settings.method.to_string());
         if named {
-            error
-        } else {
-            error.with_context("endpoint", self.settings.endpoint.to_string())
+            return error;
         }
+        let endpoint = self.settings.endpoint.to_string();
+        error.with_context("endpoint", endpoint.trim_end_matches('/'))
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fanout::{Attempt, Error, TimeoutScope};
 use fanout_net::{Client, InBody, OutBody, read_to_limit_by};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -56,10 +56,11 @@ impl Service<http::Request<tonic::body::Body>> for Wire {
         let (client, seen, deadline) = (self.client.clone(), self.seen.clone(), self.deadline);
         let attempt = self.attempt.clone();
         Box::pin(async move {
-            let request = request.map(|body| match attempt {
+            let mut request = request.map(|body| match attempt {
                 Some(attempt) => OutBody::stream(body).with_attempt(attempt),
                 None => OutBody::stream(body),
             });
+            request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(AGENT));
             let response = match client.send_by(request, Some(deadline)).await {
                 Ok(response) => response,
                 Err(error) => {
@@ -142,6 +143,8 @@ impl Body for Watched {
     }
 }
 
+/// Who calls, for the logs of servers and for proxies that refuse anonymous ones.
+const AGENT: &str = concat!("fanout-grpc/", env!("CARGO_PKG_VERSION"));
 /// How much of an error page is read, and how long that may take: it is for people only.
 const PAGE_LIMIT: usize = 1024;
 const PAGE_TIME: Duration = Duration::from_secs(1);

@@ -75,6 +75,7 @@ fn what_does_not_fit_is_named_by_its_path_and_without_its_value() {
         r#"{"order_idd": "s3cret"}"#,
         &["unknown field `order_idd`", "did you mean `order_id`"],
     );
+    refuses(r#"{"orderIdd": "s3cret"}"#, &["`orderIdd`", "did you mean `orderId`"]);
     refuses(r#"{"zzz": 1}"#, &["unknown field `zzz` of shop.v1.Order", "order_id, total"]);
     refuses(
         r#"{"items": [{"sku": "a"}, {"skuu": "s3cret"}]}"#,

@@ -59,6 +59,7 @@ async fn metadata_goes_both_ways() {
     assert_eq!(seen["x-tenant"], "blue");
     assert_eq!(seen["x-raw-bin"], "AP8");
     assert_eq!(seen["te"], "trailers");
+    assert!(seen["user-agent"].to_str().unwrap().starts_with("fanout-grpc/"));
     assert_eq!(seen["content-type"], "application/grpc");
     assert!(!seen.contains_key("grpc-previous-rpc-attempts"));
 

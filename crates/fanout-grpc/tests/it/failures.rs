@@ -14,7 +14,7 @@ use crate::server::{Server, always, failure, frame, order, page, raw};
 #[tokio::test]
 async fn a_server_that_says_nothing_is_a_timeout_and_the_effect_is_open() {
     let server = Server::start(|_| Box::pin(std::future::pending())).await;
-    let error = failure(server.place().timeout(Duration::from_millis(200))).await;
+    let error = failure(server.place().timeout(Duration::from_millis(500))).await;
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert_eq!(error.scope(), Some(TimeoutScope::Attempt));
     assert_eq!((error.effect(), error.advice()), (Effect::Maybe, RetryAdvice::Backoff));
@@ -27,7 +27,7 @@ async fn a_deadline_of_the_attempt_counts_when_it_is_earlier() {
     let sink = server.place().build().unwrap();
     let message = order("a", 1);
     let started = Instant::now();
-    let attempt = Attempt::first("s", &message).with_deadline(started + Duration::from_millis(200));
+    let attempt = Attempt::first("s", &message).with_deadline(started + Duration::from_millis(500));
     let error = sink.send(&message, &attempt).await.expect_err("a timeout");
     assert_eq!(error.scope(), Some(TimeoutScope::Attempt));
     assert!(started.elapsed() < Duration::from_secs(5));
@@ -38,7 +38,7 @@ async fn a_server_that_never_shakes_hands_is_a_timeout_without_effect() {
     // The system accepts the connection; nobody answers the TLS handshake.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("grpcs://{}", listener.local_addr().unwrap());
-    let sink = GrpcSink::unary(url, "a.B/C").timeout(Duration::from_millis(200));
+    let sink = GrpcSink::unary(url, "a.B/C").timeout(Duration::from_millis(500));
     let error = failure(sink).await;
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert_eq!(error.effect(), Effect::None);
@@ -56,7 +56,7 @@ async fn an_answer_that_stalls_in_its_body_is_a_timeout() {
         })
     })
     .await;
-    let error = failure(server.place().timeout(Duration::from_millis(200))).await;
+    let error = failure(server.place().timeout(Duration::from_millis(500))).await;
     assert_eq!((error.kind(), error.effect()), (ErrorKind::Timeout, Effect::Maybe));
     assert_eq!(error.scope(), Some(TimeoutScope::Attempt));
 }

@@ -1,11 +1,11 @@
 //! The sink in a fan-out: one JSON message to a closure and to a gRPC server, and drops.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use fanout::{Effect, FanOut, Message, Outcome, Receipt, Status, policy, sink_fn};
 use fanout_grpc::Schema;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use crate::server::{Server, descriptor_set};
 
@@ -31,12 +31,15 @@ async fn one_json_message_reaches_a_closure_and_a_grpc_server() {
     assert_eq!(reply["number"], "7");
 }
 
-/// What a fan-out records of a gRPC sink that is cancelled because another was faster.
-async fn effect_of_a_loser(url: String) -> Effect {
+/// What a fan-out records of a gRPC sink that is cancelled when `moment` comes.
+async fn effect_of_a_loser(url: String, moment: Arc<Notify>) -> Effect {
     let slow = fanout_grpc::GrpcSink::unary(url, "shop.v1.Orders/Place").build().unwrap();
-    let fast = sink_fn(|_, _| async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        Ok(Receipt::new())
+    let fast = sink_fn(move |_, _| {
+        let moment = Arc::clone(&moment);
+        async move {
+            moment.notified().await;
+            Ok(Receipt::new())
+        }
     });
     let first =
         FanOut::builder(policy::first()).sink("slow", slow).sink("fast", fast).build().unwrap();
@@ -51,13 +54,25 @@ async fn effect_of_a_loser(url: String) -> Effect {
 async fn a_loser_that_was_still_connecting_had_no_effect() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("grpcs://{}", listener.local_addr().unwrap());
-    assert_eq!(effect_of_a_loser(url).await, Effect::None);
+    let moment = Arc::new(Notify::new());
+    let effect = tokio::spawn(effect_of_a_loser(url, Arc::clone(&moment)));
+    // Connected, and then silence in the place of a TLS handshake.
+    let connection = listener.accept().await.unwrap();
+    moment.notify_one();
+    assert_eq!(effect.await.unwrap(), Effect::None);
+    drop(connection);
 }
 
 #[tokio::test]
 async fn a_loser_that_was_sent_may_have_had_one() {
-    let server = Server::start(|_| Box::pin(std::future::pending())).await;
+    let moment = Arc::new(Notify::new());
+    let arrived = Arc::clone(&moment);
+    let server = Server::start(move |_| {
+        arrived.notify_one();
+        Box::pin(std::future::pending())
+    })
+    .await;
     let url = format!("grpc://127.0.0.1:{}", server.port());
-    assert_eq!(effect_of_a_loser(url).await, Effect::Maybe);
+    assert_eq!(effect_of_a_loser(url, moment).await, Effect::Maybe);
     assert_eq!(server.requests().len(), 1);
 }

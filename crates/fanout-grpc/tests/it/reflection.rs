@@ -177,7 +177,7 @@ async fn a_fetch_that_failed_is_tried_again_at_the_next_send() {
 #[tokio::test]
 async fn a_fetch_that_stalls_is_a_timeout_without_effect() {
     let server = Server::start(|_| Box::pin(std::future::pending())).await;
-    let sink = server.place().schema(Schema::reflection()).timeout(Duration::from_millis(200));
+    let sink = server.place().schema(Schema::reflection()).timeout(Duration::from_millis(500));
     let error = send(&sink.build().unwrap(), &Message::bytes("{}")).await.expect_err("a timeout");
     assert_eq!((error.kind(), error.effect()), (ErrorKind::Timeout, Effect::None));
 }
