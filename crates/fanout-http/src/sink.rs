@@ -105,7 +105,10 @@ impl HttpSink {
             Class::Failed { kind, effect, advice, possibly_done } => {
                 // The status stands, whatever becomes of its body.
                 let (excerpt, _) = read_to_limit_by(body, MAX_EXCERPT, Some(deadline)).await;
+                // The path may be a secret, as those of webhooks are: the place is enough.
+                let endpoint = &self.template.endpoint;
                 let mut error = refusal(kind, head.status, &head.headers)
+                    .with_context("endpoint", format!("{}:{}", endpoint.host(), endpoint.port()))
                     .with_effect(effect)
                     .with_advice(advice)
                     .with_excerpt(&excerpt);

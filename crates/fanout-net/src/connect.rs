@@ -56,7 +56,7 @@ impl Service<Uri> for Connector {
         Box::pin(async move {
             let phase = Arc::new(AtomicU8::new(Phase::Lookup as u8));
             let limit = shared.settings.connect_timeout;
-            let connecting = shared.connect(&destination, &phase);
+            let connecting = Arc::clone(&shared).connect(&destination, &phase);
             match tokio::time::timeout(limit, connecting).await {
                 Ok(Ok(stream)) => Ok(TokioIo::new(stream)),
                 Ok(Err(event)) => Err(ConnectFailure(event)),
@@ -70,7 +70,11 @@ impl Service<Uri> for Connector {
 }
 
 impl Shared {
-    async fn connect(&self, destination: &Uri, phase: &Arc<AtomicU8>) -> Result<Stream, Event> {
+    async fn connect(
+        self: Arc<Self>,
+        destination: &Uri,
+        phase: &Arc<AtomicU8>,
+    ) -> Result<Stream, Event> {
         let secure = destination.scheme_str() == Some("https");
         let via = self.router.via(destination)?;
         let (tcp, forwarded) = match via {
@@ -88,13 +92,22 @@ impl Shared {
     }
 
     async fn handshake(
-        &self,
+        self: Arc<Self>,
         tcp: TcpStream,
         destination: &Uri,
         phase: &AtomicU8,
     ) -> Result<Stream, Event> {
         phase.store(Phase::Tls as u8, Ordering::Relaxed);
-        let config = self.tls.config()?;
+        let config = match self.tls.ready() {
+            Some(config) => config,
+            // The first time this may read and check some hundred certificates.
+            None => {
+                let shared = Arc::clone(&self);
+                tokio::task::spawn_blocking(move || shared.tls.config())
+                    .await
+                    .map_err(|_| Event::NoRoots("the reading was cut short".to_owned()))??
+            }
+        };
         let host = destination.host().unwrap_or_default();
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(host)

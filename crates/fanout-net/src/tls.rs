@@ -63,7 +63,12 @@ impl Tls {
         Ok(tls)
     }
 
-    /// Returns the configuration, made at the first call.
+    /// Returns the configuration if it has been made.
+    pub(crate) fn ready(&self) -> Option<Arc<ClientConfig>> {
+        self.config.get().map(Arc::clone)
+    }
+
+    /// Returns the configuration, made at the first call, which may block on files.
     ///
     /// A failure is not kept: roots that are missing now may be there later.
     pub(crate) fn config(&self) -> Result<Arc<ClientConfig>, Event> {

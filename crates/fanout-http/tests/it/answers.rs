@@ -48,10 +48,12 @@ async fn a_refusal_is_quoted_and_reads_well() {
     let server = Server::answering(answer).await;
     let sink = post(server.url("/a?key=s3cret")).header("authorization", "s3cret").build().unwrap();
     let error = refusal(&sink, &Message::text("s3cret")).await;
-    assert_eq!(
-        error.to_chain(),
-        "the server answered 401 Unauthorized: credentials are missing or not accepted"
+    let expected = format!(
+        "the server answered 401 Unauthorized: credentials are missing or not accepted \
+         (endpoint: {})",
+        server.addr
     );
+    assert_eq!(error.to_chain(), expected);
     assert_eq!(error.excerpt(), Some("token expired"));
     assert!(!format!("{error:?}").contains("s3cret"));
 }

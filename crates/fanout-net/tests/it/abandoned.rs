@@ -194,7 +194,7 @@ async fn race(client: &Client, server: &Server, rounds: usize) {
         let cut = Arc::new(Notify::new());
         let done = Arc::new(AtomicBool::new(false));
         let (trigger, stop) = (Arc::clone(&cut), Arc::clone(&done));
-        let spin = (round % 40) * 400;
+        let spin = (round % 40) * 1_500;
         let cutting = tokio::spawn(async move {
             for _ in 0..spin {
                 std::hint::spin_loop();
