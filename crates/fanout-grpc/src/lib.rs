@@ -17,6 +17,11 @@
 //! # Ok::<(), fanout::Error>(())
 //! ```
 //!
+//! # Features
+//!
+//! - `tls-ring` (on by default): TLS with the ring provider.
+//! - `tls-aws-lc`: TLS with the aws-lc-rs provider; preferred when both are on.
+//!
 //! # Standards
 //!
 //! gRPC over HTTP/2; the gRPC status codes; gRFC A6 (pushback, previous attempts); the protobuf JSON
