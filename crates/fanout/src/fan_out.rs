@@ -13,9 +13,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::background::Background;
 use crate::dispatch::{Messages, Order, dispatch};
 use crate::policy::{FanOutPolicy, Rest};
+use crate::report::Late;
 use crate::{
     Attempt, BuildError, Delivery, Effect, Error, ErrorKind, Message, Outcome, Receipt, Report,
-    RetryAdvice, Role, Sink, SoFar,
+    RetryAdvice, Role, Sink, SkipReason, SoFar,
 };
 
 /// Named sinks and the policy that says when a send to them is settled.
@@ -82,6 +83,16 @@ pub(crate) struct Entry {
 }
 
 pub(crate) type BuildMessage = Box<dyn Fn(&SoFar<'_>) -> Result<Message, Error> + Send + Sync>;
+
+/// What an earlier send of the same message left.
+struct Earlier {
+    /// In the plan's order.
+    deliveries: Vec<Delivery>,
+    /// The mirrors that still go on, each with its place in the report.
+    mirrors: Vec<(usize, Delivery)>,
+    /// Where those will be told.
+    detached: Vec<Late>,
+}
 
 impl FanOut {
     /// Begins a fan-out under `policy`.
@@ -163,8 +174,9 @@ impl FanOut {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Build`] when the report is of another message or other sinks, or when some of its
-    /// sends still go on ([`Report::settled`] waits for them). Nothing was sent then.
+    /// [`ErrorKind::Build`] when the report is of another message or other sinks, when each sink got its
+    /// own message ([`send_each`](Self::send_each)), or when a required sink is still being sent to
+    /// ([`Report::settled`] waits for it). Nothing was sent then.
     ///
     /// # Cancel safety
     ///
@@ -179,8 +191,13 @@ impl FanOut {
         report: Report,
     ) -> Result<Report, Error> {
         let message = message.into();
-        let earlier = self.0.left_over(&message, report)?;
-        Ok(self.dispatch(Messages::Same(message), None, Some(earlier)).await)
+        let Earlier { deliveries, mirrors, detached } = self.0.left_over(&message, report)?;
+        let mut report = self.dispatch(Messages::Same(message), None, Some(deliveries)).await;
+        for (index, mirror) in mirrors {
+            report.deliveries[index] = mirror;
+        }
+        report.detached.extend(detached);
+        Ok(report)
     }
 
     /// Stops taking messages, waits up to `grace` for the sends that were detached, cuts those that
@@ -454,24 +471,40 @@ impl Plan {
     }
 
     /// Makes the deliveries of a resend out of the report of the send before.
-    fn left_over(&self, message: &Message, report: Report) -> Result<Vec<Delivery>, Error> {
+    fn left_over(&self, message: &Message, report: Report) -> Result<Earlier, Error> {
         let refuse = |what: &'static str| Error::new(ErrorKind::Build, what);
         if report.message_id() != message.id() {
             return Err(refuse("the report is of another message")
                 .with_context("message", message.id().to_string())
                 .with_context("report", report.message_id().to_string()));
         }
+        if report.own_messages {
+            // One of them, for all: some sink would get what was meant for another.
+            return Err(refuse("each sink got a message of its own"));
+        }
+        if let Some(more) = report.deliveries.get(self.entries.len()) {
+            return Err(refuse("the report is of other sinks").with_context("sink", more.sink()));
+        }
         let mut earlier: Vec<_> = report.deliveries.into_iter().map(Some).collect();
         let mut deliveries = Vec::with_capacity(self.entries.len());
+        let mut mirrors = Vec::new();
         for (position, entry) in self.entries.iter().enumerate() {
+            let index = self.configured(position);
             let delivery = earlier
-                .get_mut(self.configured(position))
+                .get_mut(index)
                 .and_then(Option::take)
                 .filter(|delivery| delivery.sink == entry.name && delivery.role == entry.role)
                 .ok_or_else(|| {
                     refuse("the report is of other sinks").with_context("sink", &*entry.name)
                 })?;
             deliveries.push(match delivery.outcome {
+                Outcome::Pending if delivery.role == Role::Mirror => {
+                    // It goes on as the mirror of the earlier send, and is no business of this one.
+                    let mut place = delivery.stub();
+                    place.outcome = Outcome::Skipped(SkipReason::NotNeeded);
+                    mirrors.push((index, delivery));
+                    place
+                }
                 _ if delivery.role == Role::Mirror || delivery.effect == Effect::Done => delivery,
                 Outcome::Pending => {
                     return Err(refuse("a send still goes on; wait for `Report::settled` first")
@@ -484,7 +517,7 @@ impl Plan {
                 }
             });
         }
-        Ok(deliveries)
+        Ok(Earlier { deliveries, mirrors, detached: report.detached })
     }
 }
 

@@ -58,9 +58,8 @@ impl Books {
         };
         let tracks = deliveries
             .iter()
-            .enumerate()
-            .map(|(position, delivery)| {
-                Track::new(Arc::clone(&delivery.sink), namespace_of(position), delivery.effect)
+            .map(|delivery| {
+                Track::new(Arc::clone(&delivery.sink), delivery.namespace, delivery.effect)
             })
             .collect();
         if let Some(parent) = &parent {
@@ -230,9 +229,10 @@ impl Books {
             policy: self.plan.policy.name(),
             verdict: self.ledger.verdict().unwrap_or(Verdict::Unsatisfied(Reason::Cancelled)),
             nothing_sent,
+            own_messages: matches!(self.messages, Messages::Each(_)),
             deliveries,
             elapsed: self.elapsed,
-            detached: None,
+            detached: Vec::new(),
         }
     }
 

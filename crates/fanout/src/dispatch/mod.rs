@@ -244,7 +244,7 @@ where
     fn detach(mut self, handle: &Handle, place: Option<Place>) -> Report {
         let (answer, late) = oneshot::channel();
         let (mut report, pending) = self.books.split();
-        report.detached = Some(late);
+        report.detached.push(late);
         let background = Arc::clone(&self.books.plan.background);
         let set = Arc::clone(&background);
         background.spawn(handle, async move {

@@ -2,7 +2,9 @@
 
 use crate::Effect;
 
-use super::{Decision, FanOutPolicy, Progress, Reason, Rest, Start, Verdict};
+use super::{
+    Decision, FanOutPolicy, Progress, Reason, Rest, SinkProgress, SinkState, Start, Verdict,
+};
 
 /// Made by [`fallback`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +42,29 @@ pub fn fallback(on_ambiguous: OnAmbiguous) -> Fallback {
     Fallback { on_ambiguous }
 }
 
+impl Fallback {
+    fn may_leave(self, sink: SinkProgress<'_>) -> bool {
+        match sink.delivery().effect() {
+            Effect::None => true,
+            Effect::Maybe => self.on_ambiguous == OnAmbiguous::Proceed,
+            Effect::Done => false,
+        }
+    }
+
+    /// Starts the first sink. In a resend, the one that may have the message comes before those that
+    /// surely do not: it could not be left for them the first time, and cannot be now.
+    fn begin(self, progress: &Progress<'_>) -> Decision {
+        let held = || progress.sinks().filter(|sink| !self.may_leave(*sink));
+        if held().any(|sink| sink.state() != SinkState::Waiting) {
+            return Decision::Settle(Verdict::Unsatisfied(Reason::Ambiguous));
+        }
+        Decision::Start(match held().next() {
+            Some(sink) => Start::Positions(vec![sink.position()]),
+            None => Start::Next(1),
+        })
+    }
+}
+
 impl FanOutPolicy for Fallback {
     fn decide(&self, progress: &Progress<'_>) -> Decision {
         if progress.delivered() > 0 {
@@ -48,18 +73,13 @@ impl FanOutPolicy for Fallback {
         if progress.in_flight() > 0 {
             return Decision::Wait;
         }
-        let effect = progress.last_settled().map_or(Effect::None, |sink| sink.delivery().effect());
-        let may_leave = match effect {
-            Effect::None => true,
-            Effect::Maybe => self.on_ambiguous == OnAmbiguous::Proceed,
-            Effect::Done => false,
-        };
-        if !may_leave && progress.waiting() > 0 {
-            Decision::Settle(Verdict::Unsatisfied(Reason::Ambiguous))
-        } else if progress.waiting() > 0 {
-            Decision::Start(Start::Next(1))
-        } else {
-            Decision::Settle(Verdict::Unsatisfied(Reason::AllFailed))
+        if progress.waiting() == 0 {
+            return Decision::Settle(Verdict::Unsatisfied(Reason::AllFailed));
+        }
+        match progress.last_settled() {
+            None => self.begin(progress),
+            Some(last) if self.may_leave(last) => Decision::Start(Start::Next(1)),
+            Some(_) => Decision::Settle(Verdict::Unsatisfied(Reason::Ambiguous)),
         }
     }
 

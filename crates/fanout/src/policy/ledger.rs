@@ -51,6 +51,8 @@ impl Ledger {
                 Outcome::Cancelled | Outcome::Skipped(_) => {}
             }
         }
+        let ranks = deliveries.iter().filter_map(|delivery| delivery.rank);
+        let settled = ranks.max().map_or(0, |last| last + 1);
         Self {
             deliveries,
             required,
@@ -59,7 +61,8 @@ impl Ledger {
             last_start: None,
             failed_since_start: 0,
             last_settled: None,
-            settled: 0,
+            // What an earlier send settled came before everything of this one.
+            settled,
             verdict: None,
         }
     }

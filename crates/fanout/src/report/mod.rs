@@ -26,10 +26,16 @@ pub struct Report {
     pub(crate) policy: &'static str,
     pub(crate) verdict: Verdict,
     pub(crate) nothing_sent: bool,
+    /// Whether each sink got a message of its own.
+    pub(crate) own_messages: bool,
     pub(crate) deliveries: Vec<Delivery>,
     pub(crate) elapsed: Duration,
-    pub(crate) detached: Option<oneshot::Receiver<Vec<(usize, Delivery)>>>,
+    /// Where the deliveries that still go on will be told, each with its place in the report: at most
+    /// one of this send, and one of an earlier send whose mirrors go on.
+    pub(crate) detached: Vec<Late>,
 }
+
+pub(crate) type Late = oneshot::Receiver<Vec<(usize, Delivery)>>;
 
 /// Where the message is now, counted over the required sinks.
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
@@ -148,15 +154,18 @@ impl Report {
 
     /// Returns what is left to send, with the idempotency keys that a resend will carry.
     ///
-    /// Sinks that the policy did not need are not part of it, nor are sends that still go on.
+    /// Not part of it are the sinks that the policy did not need (the losers of a send that held), those
+    /// that it did not go on to because another one may have the message, and sends that still go on.
     pub fn resend(&self) -> Resend<'_> {
         let (unsent, ambiguous) = self
             .undelivered()
-            .filter(|delivery| {
-                !matches!(
-                    delivery.outcome(),
-                    Outcome::Pending | Outcome::Skipped(SkipReason::NotNeeded)
-                )
+            .filter(|delivery| match delivery.outcome() {
+                Outcome::Pending
+                | Outcome::Skipped(SkipReason::NotNeeded | SkipReason::Ambiguous) => false,
+                Outcome::Cancelled => {
+                    !self.is_satisfied() || delivery.stop_reason != Some(StopReason::PolicyDecided)
+                }
+                _ => true,
             })
             .partition(|delivery| delivery.effect() == Effect::None);
         Resend { unsent, ambiguous }
@@ -177,13 +186,11 @@ impl Report {
     /// Dropping the future loses the report, not the sends: they go on and stay supervised.
     #[must_use = "the report says which sinks did not get the message"]
     pub async fn settled(mut self) -> Self {
-        if let Some(detached) = self.detached.take() {
+        for detached in std::mem::take(&mut self.detached) {
             // The task that sends cannot end without answering, unless its runtime was shut down; the
             // entries then stay `Pending`, which is the truth.
-            if let Ok(late) = detached.await {
-                for (index, delivery) in late {
-                    self.deliveries[index] = delivery;
-                }
+            for (index, delivery) in detached.await.unwrap_or_default() {
+                self.deliveries[index] = delivery;
             }
         }
         self

@@ -6,6 +6,7 @@ mod support;
 
 mod nesting;
 mod policies;
+mod resend;
 mod rest;
 mod values;
 mod verdicts;

@@ -1,9 +1,8 @@
-//! Mirrors, a message for each, chains, nesting, sending again.
+//! Mirrors, a message for each, chains, nesting.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use fanout::policy::{self, OnAmbiguous, Reason, Verdict};
+use fanout::policy::{self, Reason, Verdict};
 use fanout::{
     Attempt, BuildError, Chain, Completeness, Effect, Error, ErrorKind, FanOut, MemorySink,
     Message, Outcome, Receipt, RetryAdvice, Role, Sink, SkipReason, Status, StopReason,
@@ -379,104 +378,6 @@ async fn keys_differ_between_sinks_and_stay_for_a_message() {
     // Version 8, variant 10.
     let bits = keys[0].as_u128();
     assert_eq!((bits >> 76 & 0xf, bits >> 62 & 0b11), (8, 0b10));
-}
-
-/// Fails until it is told not to.
-#[derive(Clone)]
-struct Switch {
-    up: Arc<AtomicBool>,
-    effect: Effect,
-    keys: Arc<Mutex<Vec<String>>>,
-}
-
-impl Switch {
-    fn down(effect: Effect) -> Self {
-        Self { up: Arc::default(), effect, keys: Arc::default() }
-    }
-}
-
-#[async_trait]
-impl Sink for Switch {
-    async fn send(&self, _: &Message, attempt: &Attempt) -> Result<Receipt, Error> {
-        self.keys.lock().unwrap().push(attempt.idempotency_key().to_string());
-        match self.up.load(Ordering::SeqCst) {
-            true => Ok(Receipt::new()),
-            false => Err(Error::new(ErrorKind::Upstream, "down").with_effect(self.effect)),
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_resend_reaches_those_that_miss_the_message_and_no_other() {
-    let (a, b, c) = (MemorySink::new(), Switch::down(Effect::None), Switch::down(Effect::Maybe));
-    let mirror = MemorySink::new();
-    let send = FanOut::builder(policy::all())
-        .mirror("m", mirror.clone())
-        .sink("a", a.clone())
-        .sink("b", b.clone())
-        .sink("c", c.clone())
-        .build()
-        .unwrap();
-    let message = hello();
-    let report = send.send(&message).await.settled().await;
-    assert_eq!(report.verdict(), Verdict::Unsatisfied(Reason::SinkFailed));
-    let left = report.resend();
-    assert_eq!(left.unsent.iter().map(|d| d.sink()).collect::<Vec<_>>(), ["b"]);
-    assert_eq!(left.ambiguous.iter().map(|d| d.sink()).collect::<Vec<_>>(), ["c"]);
-
-    b.up.store(true, Ordering::SeqCst);
-    let report = send.resend(&message, report).await.unwrap();
-    assert_eq!(report.get("b").unwrap().attempts(), 1);
-    assert!(report.get("a").unwrap().is_delivered() && report.get("b").unwrap().is_delivered());
-    assert_eq!(report.get("c").unwrap().effect(), Effect::Maybe);
-
-    c.up.store(true, Ordering::SeqCst);
-    let report = send.resend(&message, report).await.unwrap();
-    assert!(report.is_satisfied());
-    assert_eq!(report.completeness(), Completeness::Full);
-    assert_eq!((a.received().len(), mirror.received().len()), (1, 1));
-    let keys = |switch: &Switch| switch.keys.lock().unwrap().clone();
-    assert_eq!((keys(&b).len(), keys(&c).len()), (2, 3));
-    assert!(keys(&c).iter().all(|key| *key == keys(&c)[0]));
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_effect_of_an_earlier_send_is_not_forgotten() {
-    let (a, b) = (Switch::down(Effect::Maybe), Scripted::takes());
-    let send = FanOut::builder(policy::fallback(OnAmbiguous::Stop))
-        .sink("a", a.clone())
-        .sink("b", b.clone())
-        .build()
-        .unwrap();
-    let message = hello();
-    let report = send.send(&message).await;
-    // The second time it is surely not applied; the first time it may have been.
-    let refusing = Switch { effect: Effect::None, ..a };
-    let send = FanOut::builder(policy::fallback(OnAmbiguous::Stop))
-        .sink("a", refusing)
-        .sink("b", b.clone())
-        .build()
-        .unwrap();
-    let report = send.resend(&message, report).await.unwrap();
-    assert_eq!(report.verdict(), Verdict::Unsatisfied(Reason::Ambiguous));
-    assert_eq!((report.get("a").unwrap().effect(), b.started()), (Effect::Maybe, 0));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_resend_of_something_else_is_refused() {
-    let send = fan_out(policy::quorum(1), &[&Scripted::takes(), &Scripted::takes().after(5)]);
-    let send = send.build().unwrap();
-    let message = hello();
-    let report = send.send(&message).await;
-    let error = send.resend(hello(), report).await.unwrap_err();
-    assert!(error.to_string().starts_with("the report is of another message (message: "));
-    let report = send.send(&message).await;
-    let error = send.resend(&message, report).await.unwrap_err();
-    assert!(error.to_string().starts_with("a send still goes on"), "{error}");
-    let other = fan_out(policy::all(), &[&Scripted::takes()]).build().unwrap();
-    let report = other.send(&message).await;
-    let error = send.resend(&message, report).await.unwrap_err();
-    assert_eq!(error.to_string(), "the report is of other sinks (sink: b)");
 }
 
 #[test]
