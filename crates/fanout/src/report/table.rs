@@ -9,6 +9,7 @@ impl fmt::Display for Report {
     /// Writes the verdict, then one line per sink: name, outcome, effect, attempts, time, detail.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.fan_out().map(|name| format!("{name}: ")).unwrap_or_default();
+        let name = printable(name);
         let (policy, verdict, completeness) = (self.policy(), self.verdict(), self.completeness());
         write!(f, "{name}{policy}: {verdict} ({completeness}) in {}", time(self.elapsed()))?;
         let rows: Vec<_> = self.deliveries().iter().map(row).collect();
@@ -67,12 +68,21 @@ fn row(delivery: &Delivery) -> [String; 6] {
         time(delivery.elapsed()),
         delivery.detail(),
     ]
+    .map(printable)
+}
+
+/// One line: what a sink answers must neither break the table nor command the terminal.
+fn printable(cell: String) -> String {
+    if cell.contains(char::is_control) { cell.replace(char::is_control, " ") } else { cell }
 }
 
 fn line(f: &mut fmt::Formatter<'_>, cells: &[String; 6], widths: &[usize; 6]) -> fmt::Result {
     let mut text = String::new();
     for (cell, width) in cells.iter().zip(widths) {
-        text.push_str(&format!("  {cell:<width$}"));
+        text.push_str("  ");
+        text.push_str(cell);
+        // Not by the formatter, which refuses a width of more than 65,535.
+        text.extend(std::iter::repeat_n(' ', width - cell.chars().count()));
     }
     write!(f, "\n{}", text.trim_end())
 }

@@ -271,6 +271,21 @@ orders: all_settled: unsatisfied, the deadline came first (unknown) in 50.0 ms
 }
 
 #[tokio::test]
+async fn a_table_takes_any_length_and_no_commands() {
+    let name = "n".repeat(70_000);
+    let refused = sink_fn(|_, _| async {
+        Err(Error::new(ErrorKind::Rejected, "no\n\x1b[2Jentry")
+            .with_context("at", "x".repeat(70_000)))
+    });
+    let send = FanOut::builder(policy::all()).name("a\tb").sink(&*name, refused).sink("b", refused);
+    let table = send.build().unwrap().send(hello()).await.to_string();
+    assert_eq!(table.lines().count(), 4, "one line each");
+    assert!(table.starts_with("a b: all: ") && !table.contains('\x1b'));
+    let (first, second) = (table.lines().nth(2).unwrap(), table.lines().nth(3).unwrap());
+    assert_eq!(first.find("failed"), second.find("failed"), "the columns stay in line");
+}
+
+#[tokio::test]
 async fn a_result_carries_the_report_either_way() {
     let report = answers(&["{}"]).await.into_result().unwrap();
     assert_eq!(report.completeness(), Completeness::Full);
