@@ -1,9 +1,8 @@
 //! The fan-out: named sinks, a policy, a deadline, and the calls that send.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::background::Background;
 use crate::dispatch::{Messages, Order, dispatch};
+use crate::fence::fenced;
 use crate::policy::{FanOutPolicy, Rest};
 use crate::report::Late;
 use crate::{
@@ -289,6 +289,9 @@ pub(crate) fn into_sink_result(report: Report) -> Result<Receipt, Error> {
             if let Some(status) = only.status() {
                 receipt = receipt.with_status(status.clone());
             }
+            for notice in only.notices() {
+                receipt = receipt.with_notice(notice.to_owned());
+            }
         }
         if report.required().filter_map(Delivery::receipt).any(Receipt::is_accepted) {
             receipt = receipt.with_accepted();
@@ -449,10 +452,13 @@ impl Plan {
         let refuse = |what: &'static str, name: &str| {
             Error::new(ErrorKind::Build, what).with_context("sink", name)
         };
+        let entries = self.entries.iter().enumerate();
+        let positions: HashMap<_, _> =
+            entries.map(|(position, entry)| (&*entry.name, position)).collect();
         let mut assigned: Vec<Option<Message>> = vec![None; self.entries.len()];
         for (name, message) in messages {
             let name = name.as_ref();
-            let position = self.entries.iter().position(|entry| &*entry.name == name);
+            let position = positions.get(name).copied();
             let position = position.ok_or_else(|| refuse("there is no sink of this name", name))?;
             if self.entries[position].role == Role::Mirror {
                 return Err(refuse("a mirror gets no message of its own", name));
@@ -524,7 +530,7 @@ impl Plan {
 impl Entry {
     /// Whether the sink says that it can be reached. One that panics over the question cannot.
     pub(crate) fn is_available(&self) -> bool {
-        catch_unwind(AssertUnwindSafe(|| self.sink.is_available())).unwrap_or(false)
+        fenced(|| self.sink.is_available()).unwrap_or(false)
     }
 
     /// Takes a place among the sends that run to this mirror.

@@ -57,6 +57,7 @@ mod chain;
 mod dispatch;
 mod error;
 mod fan_out;
+mod fence;
 mod memory;
 mod message;
 pub mod policy;

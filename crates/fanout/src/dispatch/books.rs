@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::attempt::Track;
 use crate::fan_out::{Entry, Plan};
+use crate::fence::fenced;
 use crate::policy::{Decision, Ledger, Reason, Rest, Verdict};
 use crate::{
     Attempt, Delivery, Effect, Error, ErrorKind, Message, MessageId, Outcome, Report, RetryAdvice,
@@ -288,7 +288,7 @@ impl Messages {
             return Ok(message.clone());
         };
         let so_far = SoFar::new(message, deliveries, position);
-        catch_unwind(AssertUnwindSafe(|| build(&so_far))).unwrap_or_else(|_| {
+        fenced(|| build(&so_far)).unwrap_or_else(|| {
             Err(Error::new(ErrorKind::Panic, "the step panicked while it built its message")
                 .with_effect(Effect::None))
         })

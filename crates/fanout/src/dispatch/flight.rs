@@ -1,7 +1,6 @@
 //! One delivery in flight: the sink's future, fenced so that a panic inside stays inside.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,6 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
+use crate::fence::fenced;
 use crate::{Attempt, Error, ErrorKind, Message, Receipt, Sink, TimeoutScope};
 
 /// A delivery that has come to its end.
@@ -69,13 +69,13 @@ impl<'a> Fenced<'a> {
         attempt: &'a Attempt,
     ) -> Self {
         // A `send` that is not written as an `async fn` may panic before there is a future.
-        Self { sending: catch_unwind(AssertUnwindSafe(send)).ok(), attempt }
+        Self { sending: fenced(send), attempt }
     }
 
     fn release(&mut self) {
         if let Some(sending) = self.sending.take() {
             // A future that panics while it is dropped has nobody left to tell: it is settled.
-            catch_unwind(AssertUnwindSafe(|| drop(sending))).ok();
+            fenced(|| drop(sending));
         }
     }
 }
@@ -84,15 +84,10 @@ impl Future for Fenced<'_> {
     type Output = Result<Receipt, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let polled = self
-            .sending
-            .as_mut()
-            .and_then(|sending| catch_unwind(AssertUnwindSafe(|| sending.as_mut().poll(cx))).ok());
+        let polled = self.sending.as_mut().and_then(|sending| fenced(|| sending.as_mut().poll(cx)));
         let result = match polled {
             Some(Poll::Pending) => return Poll::Pending,
             Some(Poll::Ready(result)) => result,
-            // The message of the panic went to the panic hook. It is not repeated here: nobody can
-            // tell what is in it.
             None => {
                 let effect = self.attempt.track().abandon();
                 Err(Error::new(ErrorKind::Panic, "the sink panicked").with_effect(effect))

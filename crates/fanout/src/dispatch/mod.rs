@@ -68,13 +68,14 @@ pub(crate) async fn dispatch(plan: Arc<Plan>, order: Order) -> Report {
         }
         Rest::Drain | Rest::Detach => run.drain(sleep.as_mut()).await,
     }
-    match Handle::try_current() {
+    if run.mirrors.as_ref().is_some_and(|mirrors| !mirrors.is_empty()) {
         // Mirrors are bounded by places of their own, each at its sink.
-        Ok(handle) if run.mirrors.as_ref().is_some_and(|mirrors| !mirrors.is_empty()) => {
-            run.detach(&handle, None)
+        if let Ok(handle) = Handle::try_current() {
+            return run.detach(&handle, None);
         }
-        _ => run.books.report(),
+        run.cancel_mirrors();
     }
+    run.books.report()
 }
 
 /// One send under way. `F` is the future of one delivery, which `launch` makes.
@@ -149,10 +150,14 @@ where
 
     /// Starts the mirrors that wait: with the first start, and none if there is none.
     fn start_mirrors(&mut self) {
+        if self.mirrors.is_some() || self.books.plan.required == self.books.plan.entries.len() {
+            return;
+        }
+        let mirrors = self.mirrors.insert(FuturesUnordered::new());
         for position in self.books.plan.required..self.books.plan.entries.len() {
             if self.books.ledger.deliveries()[position].is_waiting() {
                 match self.books.launch_mirror(position) {
-                    Ok(flight) => self.mirrors.get_or_insert_default().push(Box::pin(flight)),
+                    Ok(flight) => mirrors.push(Box::pin(flight)),
                     Err(error) => self.books.land_failed(position, error),
                 }
             }
@@ -230,6 +235,13 @@ where
         self.flights.clear();
         let required = 0..self.books.plan.required;
         self.books.cancel(required, StopReason::PolicyDecided);
+    }
+
+    /// Drops the mirrors that are in flight: there is no runtime to go on in.
+    fn cancel_mirrors(&mut self) {
+        self.mirrors = None;
+        let mirrors = self.books.plan.required..self.books.plan.entries.len();
+        self.books.cancel(mirrors, StopReason::PolicyDecided);
     }
 
     /// Drops all deliveries that are in flight, and returns how many those were.

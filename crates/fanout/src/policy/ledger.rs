@@ -95,7 +95,7 @@ impl Ledger {
                 Decision::Wait => None,
                 Decision::WaitUntil(time) => (time > elapsed).then_some(time),
             };
-            if self.counts.in_flight == 0 && wait.is_none() {
+            if self.counts.in_flight == 0 && wait.is_none_or(|time| time > NEVER) {
                 self.decide(Verdict::Unsatisfied(Reason::Stalled));
                 continue;
             }
@@ -112,12 +112,14 @@ impl Ledger {
 
     /// Gives every sink that waits this terminal outcome.
     pub(crate) fn skip_waiting(&mut self, reason: SkipReason) {
-        let waiting = self.deliveries.iter_mut().filter(|delivery| delivery.is_waiting());
-        for delivery in waiting {
+        // Mirrors start with the first sink: once one has, those that wait are about to.
+        let end = if self.last_start.is_some() { self.required } else { self.deliveries.len() };
+        for delivery in self.deliveries[..end].iter_mut().filter(|d| d.is_waiting()) {
             delivery.outcome = Outcome::Skipped(reason);
             delivery.stop_reason = Some(match reason {
                 SkipReason::Deadline => StopReason::DeadlineWouldPass,
                 SkipReason::Shutdown => StopReason::Shutdown,
+                SkipReason::Cancelled => StopReason::CallerCancelled,
                 _ => StopReason::PolicyDecided,
             });
         }
@@ -218,6 +220,10 @@ impl Ledger {
                         start(position, &self.deliveries);
                     }
                 }
+                // So that the next one that waits is found without walking over all that started.
+                while self.cursor < self.required && !self.deliveries[self.cursor].is_waiting() {
+                    self.cursor += 1;
+                }
             }
         }
         self.counts.waiting < before
@@ -248,6 +254,9 @@ impl Ledger {
     }
 }
 
+/// No process waits a thousand years, and not every clock can count beyond.
+const NEVER: Duration = Duration::from_secs(1_000 * 365 * 24 * 60 * 60);
+
 /// Why a sink was never started follows from the verdict.
 fn skip_reason(verdict: Verdict) -> SkipReason {
     match verdict {
@@ -257,6 +266,7 @@ fn skip_reason(verdict: Verdict) -> SkipReason {
         Verdict::Unsatisfied(Reason::Deadline) => SkipReason::Deadline,
         Verdict::Unsatisfied(Reason::Stalled) => SkipReason::Stalled,
         Verdict::Unsatisfied(Reason::Shutdown) => SkipReason::Shutdown,
+        Verdict::Unsatisfied(Reason::Cancelled) => SkipReason::Cancelled,
         Verdict::Unsatisfied(_) => SkipReason::PreviousFailed,
     }
 }

@@ -67,6 +67,8 @@ pub enum SkipReason {
     Stalled,
     /// The fan-out was shut down.
     Shutdown,
+    /// The send was called off before its turn came.
+    Cancelled,
 }
 
 /// Why no further attempt was made.
@@ -253,6 +255,7 @@ impl SkipReason {
             Self::Deadline => "deadline",
             Self::Stalled => "stalled",
             Self::Shutdown => "shutdown",
+            Self::Cancelled => "cancelled",
         }
     }
 }

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use fanout::policy::{self, Reason, Verdict};
 use fanout::{
-    Attempt, BuildError, Chain, Completeness, Effect, Error, ErrorKind, FanOut, MemorySink,
-    Message, Outcome, Receipt, RetryAdvice, Role, Sink, SkipReason, Status, StopReason,
-    async_trait, sink_fn,
+    Attempt, BodyState, BuildError, Chain, Completeness, Effect, Error, ErrorKind, FanOut,
+    MemorySink, Message, Metadata, Outcome, Receipt, RetryAdvice, Role, Sink, SkipReason, Status,
+    StopReason, async_trait, sink_fn,
 };
 use serde_json::{Value, json};
 
@@ -240,7 +240,7 @@ async fn a_step_that_cannot_be_built_is_not_sent() {
 
 #[tokio::test]
 async fn an_answer_that_was_cut_is_of_no_use_to_the_next_step() {
-    for state in [fanout::BodyState::Cut, fanout::BodyState::Broken] {
+    for state in [BodyState::Cut, BodyState::Broken] {
         let login = sink_fn(move |_, _| async move {
             Ok(Receipt::new().with_body(r#"{"token":"t"}"#).with_body_state(state))
         });
@@ -254,7 +254,13 @@ async fn an_answer_that_was_cut_is_of_no_use_to_the_next_step() {
 #[tokio::test(start_paused = true)]
 async fn a_nested_fan_out_answers_as_one_sink() {
     let answer = sink_fn(|_, _| async {
-        Ok(Receipt::new().with_status(Status::new(202, "Accepted")).with_body("b").with_accepted())
+        Ok(Receipt::new()
+            .with_status(Status::new(202, "Accepted"))
+            .with_metadata(Metadata::from_iter([("x-id", "17")]))
+            .with_body("b")
+            .with_body_state(BodyState::Cut)
+            .with_notice("deprecated")
+            .with_accepted())
     });
     let inner = FanOut::builder(policy::first())
         .sink("x", Scripted::fails(Effect::None))
@@ -266,6 +272,11 @@ async fn a_nested_fan_out_answers_as_one_sink() {
     let receipt = report.get("inner").unwrap().receipt().unwrap();
     assert_eq!((receipt.body().as_ref(), receipt.is_accepted()), (&b"b"[..], true));
     assert_eq!(receipt.status().unwrap().to_string(), "202 Accepted");
+    assert_eq!(
+        (receipt.metadata().get("x-id"), receipt.body_state()),
+        (Some("17"), BodyState::Cut)
+    );
+    assert_eq!(receipt.notices().collect::<Vec<_>>(), ["deprecated"]);
     assert_eq!(receipt.report().unwrap().winner().unwrap().sink(), "y");
 }
 
@@ -322,6 +333,21 @@ async fn a_nested_fan_out_that_is_dropped_tells_what_it_had_reached() {
         assert_eq!(inside.get("a").unwrap().effect(), expected);
         assert_eq!(inside.get("a").unwrap().stop_reason(), Some(StopReason::CallerCancelled));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_was_not_reached_when_the_chain_was_dropped_was_called_off() {
+    let (hung, next) = (Scripted::hangs().telling(Effect::None), MemorySink::new());
+    let chain = Chain::builder().step("hung", hung).step("next", next).build().unwrap();
+    let outer = FanOut::builder(policy::first())
+        .sink("chain", chain)
+        .sink("fast", Scripted::takes().after(5))
+        .build()
+        .unwrap();
+    let report = outer.send(hello()).await;
+    let next = report.get("chain").unwrap().report().unwrap().get("next").unwrap();
+    assert!(matches!(next.outcome(), Outcome::Skipped(SkipReason::Cancelled)));
+    assert_eq!(next.stop_reason(), Some(StopReason::CallerCancelled));
 }
 
 #[tokio::test(start_paused = true)]

@@ -355,6 +355,8 @@ fn a_policy_that_waits_for_nothing_is_stopped() {
     for decision in [
         Decision::Wait,
         Decision::WaitUntil(Duration::ZERO),
+        // No clock counts so far: it would hang.
+        Decision::WaitUntil(Duration::MAX),
         Decision::Start(Start::Next(0)),
         Decision::Start(Start::Positions(vec![])),
         Decision::Start(Start::Positions(vec![7, usize::MAX])),

@@ -1,14 +1,15 @@
 //! What becomes of sends in flight at the verdict, at the deadline, at a drop, at a shutdown.
 
-use fanout::policy::{self, Reason, Rest, Verdict};
+use fanout::policy::{self, Decision, FanOutPolicy, Progress, Reason, Rest, Start, Verdict};
 use fanout::{
     Completeness, Effect, ErrorKind, FanOut, Message, Outcome, Reach, Receipt, SkipReason,
     StopReason, TimeoutScope, sink_fn,
 };
+use futures_util::FutureExt as _;
 use std::sync::{Arc, Mutex};
 use tokio::runtime::Handle;
 
-use crate::support::{Scripted, fan_out, hello, ms};
+use crate::support::{Scripted, failure, fan_out, hello, ms};
 
 fn alive() -> usize {
     Handle::current().metrics().num_alive_tasks()
@@ -274,6 +275,78 @@ async fn a_future_that_panics_while_it_is_dropped_disturbs_nobody() {
     let report = send.send(hello()).await;
     assert_eq!(report.winner().unwrap().sink(), "c");
     assert!(matches!(report.get("a").unwrap().outcome(), Outcome::Cancelled));
+}
+
+#[tokio::test]
+async fn what_a_sink_throws_may_panic_too() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            if !std::thread::panicking() {
+                panic!("scripted");
+            }
+        }
+    }
+    let thrower = sink_fn(|_, _| async { std::panic::panic_any(Bomb) });
+    let send = FanOut::builder(policy::all_settled()).sink("a", thrower);
+    let report = send.sink("b", Scripted::takes()).build().unwrap().send(hello()).await;
+    assert_eq!(report.get("a").unwrap().error().unwrap().kind(), ErrorKind::Panic);
+    assert!(report.get("b").unwrap().is_delivered());
+}
+
+#[test]
+fn without_a_runtime_a_mirror_is_called_off_at_the_verdict() {
+    /// Starts everything, and is content.
+    #[derive(Debug)]
+    struct Content;
+    impl FanOutPolicy for Content {
+        fn decide(&self, progress: &Progress<'_>) -> Decision {
+            match progress.waiting() {
+                0 => Decision::Settle(Verdict::Satisfied),
+                _ => Decision::Start(Start::All),
+            }
+        }
+        fn rest(&self) -> Rest {
+            Rest::Cancel
+        }
+    }
+    let (a, mirror) = (Scripted::takes(), Scripted::takes());
+    let send = FanOut::builder(Content).sink("a", a).mirror("m", mirror).build().unwrap();
+    let report = send.send(hello()).now_or_never().expect("nothing is waited for");
+    for delivery in report.deliveries() {
+        assert!(matches!(delivery.outcome(), Outcome::Cancelled));
+        // Started, but never polled.
+        assert_eq!((delivery.effect(), delivery.attempts()), (Effect::None, 0));
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_sinks_in_turn_and_each_with_its_message() {
+    let to_all = |policy: Box<dyn FanOutPolicy>, effect: Option<Effect>| {
+        let sink = move |_: Message, _| {
+            let failed = effect.map(failure);
+            std::future::ready(failed.map_or_else(|| Ok(Receipt::new()), Err))
+        };
+        let numbers = 0..10_000;
+        let builder = numbers.fold(FanOut::builder(policy), |builder, number| {
+            builder.sink(format!("s{number}"), sink_fn(sink))
+        });
+        builder.build().unwrap()
+    };
+    let report = to_all(Box::new(policy::sequential()), None).send(hello()).await;
+    assert_eq!((report.verdict(), report.completion_order().len()), (Verdict::Satisfied, 10_000));
+    for policy in [
+        Box::new(policy::fallback(policy::OnAmbiguous::Stop)) as Box<dyn FanOutPolicy>,
+        Box::new(policy::hedged(ms(60_000))),
+    ] {
+        let report = to_all(policy, Some(Effect::None)).send(hello()).await;
+        assert_eq!(report.verdict(), Verdict::Unsatisfied(Reason::AllFailed));
+        assert_eq!(report.completion_order().len(), 10_000);
+    }
+    let send = to_all(Box::new(policy::all()), None);
+    let names: Vec<_> = send.sinks().into_iter().map(str::to_owned).collect();
+    let report = send.send_each(names.iter().rev().map(|name| (name, hello()))).await.unwrap();
+    assert!(report.is_satisfied());
 }
 
 #[tokio::test]
