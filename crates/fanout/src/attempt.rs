@@ -102,6 +102,9 @@ impl Attempt {
 
     /// Says, on entry, that nothing has been reached yet and that this sink will tell: short for
     /// [`reached`](Self::reached) with [`Effect::None`], for those whose first write comes later.
+    ///
+    /// A [`FanOut`](crate::FanOut) or a [`Chain`](crate::Chain) that is handed an attempt says it too. A
+    /// sink that did something of its own before it handed the attempt on tells [`Effect::Maybe`] first.
     pub fn entered(&self) {
         self.track().reached(self.number, Effect::None);
     }

@@ -201,9 +201,9 @@ impl FanOut {
     }
 
     /// Stops taking messages, waits up to `grace` for the sends that were detached, cuts those that
-    /// are left, and returns how many deliveries were cut.
+    /// are left, and returns how many deliveries were cut, by this call and those before it.
     ///
-    /// A send that comes later is reported with every sink skipped. Sends whose callers still wait are
+    /// Fan-outs and chains among the sinks are not shut down with it. A send that comes later is reported with every sink skipped. Sends whose callers still wait are
     /// their callers' own: they go on, and what they would detach after the grace is cut at once. The
     /// usual grace is 20 s.
     ///

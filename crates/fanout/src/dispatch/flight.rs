@@ -89,8 +89,12 @@ impl Future for Fenced<'_> {
             Some(Poll::Pending) => return Poll::Pending,
             Some(Poll::Ready(result)) => result,
             None => {
+                // What the sink had nested tells what it reached when it is dropped.
+                self.release();
                 let effect = self.attempt.track().abandon();
-                Err(Error::new(ErrorKind::Panic, "the sink panicked").with_effect(effect))
+                return Poll::Ready(Err(
+                    Error::new(ErrorKind::Panic, "the sink panicked").with_effect(effect)
+                ));
             }
         };
         self.release();

@@ -1,13 +1,18 @@
 //! Mirrors, a message for each, chains, nesting.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
-use fanout::policy::{self, Reason, Verdict};
+use fanout::policy::{self, Decision, FanOutPolicy, Progress, Reason, Rest, Start, Verdict};
 use fanout::{
     Attempt, BodyState, BuildError, Chain, Completeness, Effect, Error, ErrorKind, FanOut,
     MemorySink, Message, Metadata, Outcome, Receipt, RetryAdvice, Role, Sink, SkipReason, Status,
     StopReason, async_trait, sink_fn,
 };
+use futures_util::FutureExt as _;
+use futures_util::future::select;
 use serde_json::{Value, json};
 
 use crate::support::{Scripted, fan_out, hello, ms};
@@ -35,6 +40,85 @@ async fn mirrors_never_matter() {
         assert_eq!(report.deliveries()[0].sink(), "m");
         assert_eq!(report.deliveries()[0].role(), Role::Mirror);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_neither_sees_nor_starts_a_mirror() {
+    /// Starts the position behind the required sinks first, looks around at 10 ms, then waits.
+    #[derive(Debug)]
+    struct Curious;
+    impl FanOutPolicy for Curious {
+        fn decide(&self, progress: &Progress<'_>) -> Decision {
+            assert_eq!((progress.total(), progress.failed()), (1, 0));
+            assert!(progress.last_settled().is_none() && progress.next_waiting().is_none());
+            match progress.elapsed() {
+                now if now < ms(10) => Decision::WaitUntil(ms(10)),
+                _ => Decision::Settle(Verdict::Satisfied),
+            }
+        }
+    }
+    #[derive(Debug)]
+    struct Reaching(Curious);
+    impl FanOutPolicy for Reaching {
+        fn decide(&self, progress: &Progress<'_>) -> Decision {
+            match progress.last_start() {
+                None => Decision::Start(Start::Positions(vec![1, 0])),
+                Some(_) => self.0.decide(progress),
+            }
+        }
+        fn rest(&self) -> Rest {
+            Rest::Cancel
+        }
+    }
+    let mirror = Scripted::fails(Effect::Maybe).after(5);
+    let send = FanOut::builder(Reaching(Curious))
+        .sink("a", Scripted::hangs())
+        .mirror("m", mirror.clone())
+        .build()
+        .unwrap();
+    let report = send.send(hello()).await;
+    assert_eq!((report.verdict(), report.elapsed()), (Verdict::Satisfied, ms(10)));
+    assert_eq!((mirror.started(), report.effect()), (1, Effect::Maybe));
+    assert!(report.get("m").unwrap().error().is_some());
+
+    #[derive(Debug)]
+    struct Only;
+    impl FanOutPolicy for Only {
+        fn decide(&self, _: &Progress<'_>) -> Decision {
+            Decision::Start(Start::Positions(vec![1]))
+        }
+    }
+    let mirror = Scripted::takes();
+    let send = FanOut::builder(Only).sink("a", MemorySink::new()).mirror("m", mirror.clone());
+    let report = send.build().unwrap().send(hello()).await;
+    assert_eq!(report.verdict(), Verdict::Unsatisfied(Reason::Stalled));
+    assert_eq!(mirror.started(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_at_a_mirror_does_not_show_in_the_sums() {
+    let (a, b) = (Scripted::takes().after(5), Scripted::fails(Effect::None).after(5));
+    let send = FanOut::builder(policy::all_settled().min_success(2))
+        .mirror("failed", Scripted::fails(Effect::Maybe))
+        .mirror("took", Scripted::takes())
+        .sink("b", b)
+        .sink("a", a)
+        .build()
+        .unwrap();
+    let report = send.send(hello()).await;
+    assert_eq!(report.completeness(), Completeness::Partial);
+    assert_eq!(report.headline().unwrap().effect(), Effect::None);
+    assert_eq!(report.undelivered().map(|d| d.sink()).collect::<Vec<_>>(), ["b"]);
+    assert_eq!((report.winner().unwrap().sink(), report.effect()), ("a", Effect::Done));
+    let order: Vec<_> = report.deliveries().iter().map(|d| d.sink()).collect();
+    assert_eq!(order, ["failed", "took", "b", "a"]);
+    assert_eq!(send.sinks(), order);
+    let send = FanOut::builder(policy::all())
+        .mirror("m", Scripted::takes())
+        .sink("a", Scripted::fails(Effect::None).after(5));
+    let report = send.build().unwrap().send(hello()).await;
+    assert_eq!((report.effect(), report.completeness()), (Effect::None, Completeness::None));
+    assert!(report.winner().is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -333,6 +417,77 @@ async fn a_nested_fan_out_that_is_dropped_tells_what_it_had_reached() {
         assert_eq!(inside.get("a").unwrap().effect(), expected);
         assert_eq!(inside.get("a").unwrap().stop_reason(), Some(StopReason::CallerCancelled));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_beside_a_nested_fan_out_forgets_nothing_it_reached() {
+    /// Sends to a fan-out, and panics beside it. No `async fn`, which would drop the fan-out's send in
+    /// the panic already.
+    struct Beside(FanOut);
+
+    impl Sink for Beside {
+        fn send<'s, 'm, 'a, 'f>(
+            &'s self,
+            message: &'m Message,
+            attempt: &'a Attempt,
+        ) -> Pin<Box<dyn Future<Output = Result<Receipt, Error>> + Send + 'f>>
+        where
+            's: 'f,
+            'm: 'f,
+            'a: 'f,
+        {
+            let panics = poll_fn(|_| -> Poll<()> { panic!("scripted") });
+            Box::pin(select(Sink::send(&self.0, message, attempt), panics).map(|_| unreachable!()))
+        }
+    }
+
+    let inner = fan_out(policy::all(), &[&Scripted::hangs().telling(Effect::Maybe)]);
+    let sink = Beside(inner.build().unwrap());
+    let report = FanOut::builder(policy::all()).sink("a", sink).build().unwrap();
+    let report = report.send(hello()).await;
+    let delivery = report.get("a").unwrap();
+    assert_eq!(delivery.error().unwrap().kind(), ErrorKind::Panic);
+    assert_eq!(delivery.effect(), Effect::Maybe);
+}
+
+#[tokio::test]
+async fn a_fan_out_or_a_chain_answers_for_its_sinks() {
+    /// May be sent to again.
+    struct Repeatable;
+    #[async_trait]
+    impl Sink for Repeatable {
+        async fn send(&self, _: &Message, _: &Attempt) -> Result<Receipt, Error> {
+            Ok(Receipt::new())
+        }
+        fn is_repeatable(&self) -> bool {
+            true
+        }
+    }
+    let send = |first: Arc<dyn Sink>, second: Arc<dyn Sink>| {
+        let builder = FanOut::builder(policy::all()).mirror("m", Repeatable);
+        builder.sink("a", first).sink("b", second).build().unwrap()
+    };
+    let chain = |first: Arc<dyn Sink>, second: Arc<dyn Sink>| {
+        Chain::builder().step("a", first).step("b", second).build().unwrap()
+    };
+    let (up, down) = (|| Arc::new(Repeatable) as _, || Arc::new(Unavailable) as _);
+    for (sink, available, repeatable) in [
+        (Box::new(send(up(), up())) as Box<dyn Sink>, true, true),
+        (Box::new(send(down(), up())), true, false),
+        (Box::new(send(down(), down())), false, false),
+        (Box::new(chain(up(), down())), true, false),
+        (Box::new(chain(down(), up())), false, false),
+        (Box::new(chain(up(), up())), true, true),
+    ] {
+        assert_eq!((sink.is_available(), sink.is_repeatable()), (available, repeatable));
+    }
+    let closed = send(up(), up());
+    closed.shutdown(ms(0)).await;
+    assert!(!closed.is_available());
+    let outer = FanOut::builder(policy::all()).sink("closed", closed).build().unwrap();
+    let report = outer.send(hello()).await;
+    let error = report.get("closed").unwrap().error().unwrap();
+    assert_eq!((error.effect(), error.advice()), (Effect::None, RetryAdvice::OtherSink));
 }
 
 #[tokio::test(start_paused = true)]

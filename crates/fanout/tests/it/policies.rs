@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use fanout::policy::{
-    self, Decision, FanOutPolicy, OnAmbiguous, Progress, Reason, Simulation, Start, Verdict,
+    self, Decision, FanOutPolicy, OnAmbiguous, Progress, Reason, Rest, Simulation, Start, Verdict,
 };
-use fanout::{Effect, Receipt};
+use fanout::{Effect, Error, Receipt};
 use proptest::prelude::*;
 
-use crate::support::{failure, ms};
+use crate::support::{Scripted, failure, fan_out, hello, ms};
 
 /// How a sink ends: it takes the message, or fails with an effect.
 type End = Result<(), Effect>;
@@ -247,6 +247,44 @@ fn one_sink_makes_every_policy_equal() {
             let (run, _) = run(&*policy, &[end], &[]);
             assert_eq!(run.verdict == Verdict::Satisfied, end.is_ok(), "{policy:?}");
             assert_eq!(run.settled, [0], "{policy:?}");
+        }
+    }
+}
+
+#[test]
+fn each_policy_has_its_rest() {
+    let rests = |policy: &dyn FanOutPolicy| (policy.name(), policy.rest());
+    assert_eq!(rests(&policy::all()), ("all", Rest::Drain));
+    assert_eq!(rests(&policy::all().fail_fast()), ("all", Rest::Detach));
+    assert_eq!(rests(&policy::all_settled()), ("all_settled", Rest::Drain));
+    assert_eq!(rests(&policy::first()), ("first", Rest::Cancel));
+    assert_eq!(rests(&policy::race()), ("race", Rest::Cancel));
+    assert_eq!(rests(&policy::quorum(1)), ("quorum", Rest::Detach));
+    assert_eq!(rests(&policy::majority()), ("majority", Rest::Detach));
+    assert_eq!(rests(&policy::fallback(OnAmbiguous::Stop)), ("fallback", Rest::Cancel));
+    assert_eq!(rests(&policy::hedged(ms(1))), ("hedged", Rest::Cancel));
+    assert_eq!(rests(&policy::sequential()), ("sequential", Rest::Drain));
+    // Behind a pointer it is the same policy.
+    let shared = std::sync::Arc::new(policy::quorum(3));
+    assert_eq!((rests(&shared), shared.validate(2).is_err()), (("quorum", Rest::Detach), true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_sink_makes_every_report_equal() {
+    for end in ENDS {
+        let ended = move || match end {
+            Ok(()) => Scripted::takes(),
+            Err(effect) => Scripted::fails(effect),
+        };
+        for sink in [&ended as &dyn Fn() -> Scripted, &Scripted::panics, &Scripted::hangs] {
+            let mut seen: Vec<_> = Vec::new();
+            for policy in catalogue(1) {
+                let report = fan_out(policy, &[&sink()]).build().unwrap().send(hello()).await;
+                let report = report.settled().await;
+                let kind = report.headline().map(Error::kind);
+                seen.push((report.is_satisfied(), report.effect(), report.completeness(), kind));
+            }
+            assert!(seen.iter().all(|one| *one == seen[0]), "{seen:?}");
         }
     }
 }

@@ -1,12 +1,13 @@
 //! What becomes of sends in flight at the verdict, at the deadline, at a drop, at a shutdown.
 
+use std::sync::{Arc, Mutex};
+
 use fanout::policy::{self, Decision, FanOutPolicy, Progress, Reason, Rest, Start, Verdict};
 use fanout::{
     Completeness, Effect, ErrorKind, FanOut, Message, Outcome, Reach, Receipt, SkipReason,
     StopReason, TimeoutScope, sink_fn,
 };
 use futures_util::FutureExt as _;
-use std::sync::{Arc, Mutex};
 use tokio::runtime::Handle;
 
 use crate::support::{Scripted, failure, fan_out, hello, ms};
@@ -39,6 +40,24 @@ async fn a_cancelled_loser_is_on_record_before_the_report_is_given() {
     assert_eq!([told("b"), told("c"), told("d")], [Effect::None, Effect::Maybe, Effect::Maybe]);
     assert_eq!((untouched.dropped(), written.dropped(), silent.dropped()), (1, 1, 1));
     assert_eq!(alive(), 0, "nothing is detached");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_told_is_believed_and_never_taken_back() {
+    let back = sink_fn(|_, attempt| async move {
+        assert_eq!(attempt.reached(Effect::Maybe), Reach::Proceed);
+        assert_eq!(attempt.reached(Effect::None), Reach::Proceed);
+        std::future::pending().await
+    });
+    let send = FanOut::builder(policy::first())
+        .sink("back", back)
+        .sink("done", Scripted::hangs().telling(Effect::Done))
+        .sink("fast", Scripted::takes().after(5))
+        .build()
+        .unwrap();
+    let report = send.send(hello()).await;
+    let effect = |name| report.get(name).unwrap().effect();
+    assert_eq!((effect("back"), effect("done")), (Effect::Maybe, Effect::Done));
 }
 
 #[tokio::test(start_paused = true)]
@@ -109,7 +128,9 @@ async fn at_the_deadline_what_waits_is_skipped_and_the_policy_has_the_last_word(
     let send = fan_out(policy::sequential(), &[&a, &b]).deadline(ms(100)).build().unwrap();
     let report = send.send(hello()).await;
     assert_eq!(report.verdict(), Verdict::Unsatisfied(Reason::Deadline));
-    assert!(matches!(report.get("b").unwrap().outcome(), Outcome::Skipped(SkipReason::Deadline)));
+    let skipped = report.get("b").unwrap();
+    assert!(matches!(skipped.outcome(), Outcome::Skipped(SkipReason::Deadline)));
+    assert_eq!(skipped.stop_reason(), Some(StopReason::DeadlineWouldPass));
     let send = fan_out(policy::all_settled().min_success(1), &[&a, &b]).deadline(ms(100));
     assert_eq!(send.build().unwrap().send(hello()).await.verdict(), Verdict::Satisfied);
 }

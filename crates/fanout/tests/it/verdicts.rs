@@ -49,6 +49,28 @@ async fn fallback_stops_where_the_message_may_be_applied() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_time_of_a_sink_counts_from_its_own_start() {
+    let (a, b) = (Scripted::takes().after(10), Scripted::takes().after(20));
+    let report = fan_out(policy::sequential(), &[&a, &b]).build().unwrap().send(hello()).await;
+    let second = report.get("b").unwrap();
+    assert_eq!((second.started(), second.elapsed()), (Some(ms(10)), ms(20)));
+    assert_eq!(report.elapsed(), ms(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_policy_does_not_need_is_not_started() {
+    let (a, b) = (Scripted::fails(Effect::None), Scripted::takes());
+    let c = Scripted::takes();
+    let send = fan_out(policy::fallback(OnAmbiguous::Stop), &[&a, &b, &c]).build().unwrap();
+    let report = send.send(hello()).await;
+    assert_eq!((report.verdict(), report.winner().unwrap().sink()), (Verdict::Satisfied, "b"));
+    let skipped = report.get("c").unwrap();
+    assert!(matches!(skipped.outcome(), Outcome::Skipped(SkipReason::NotNeeded)));
+    assert_eq!((skipped.stop_reason(), skipped.started()), (Some(StopReason::PolicyDecided), None));
+    assert_eq!(c.started(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn hedged_starts_the_next_at_once_when_one_fails() {
     let (a, b) = (Scripted::fails(Effect::None).after(10), Scripted::takes().after(5));
     let report = fan_out(policy::hedged(ms(500)), &[&a, &b]).build().unwrap().send(hello()).await;
