@@ -8,8 +8,8 @@ use std::task::Poll;
 use fanout::policy::{self, Decision, FanOutPolicy, Progress, Reason, Rest, Start, Verdict};
 use fanout::{
     Attempt, BodyState, BuildError, Chain, Completeness, Effect, Error, ErrorKind, FanOut,
-    MemorySink, Message, Metadata, Outcome, Receipt, RetryAdvice, Role, Sink, SkipReason, Status,
-    StopReason, async_trait, sink_fn,
+    MemorySink, Message, Metadata, Outcome, Receipt, Report, RetryAdvice, Role, Sink, SkipReason,
+    Status, StopReason, async_trait, sink_fn,
 };
 use futures_util::FutureExt as _;
 use futures_util::future::select;
@@ -250,6 +250,10 @@ async fn messages_for_the_wrong_sinks_are_refused_and_nothing_is_sent() {
     assert!(a.received().is_empty() && b.received().is_empty());
 }
 
+fn now() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
 fn token_chain(login: impl Sink + 'static, users: impl Sink + 'static) -> Chain {
     Chain::builder()
         .step_with("login", login, |_| Message::json(&json!({ "user": "ada" })))
@@ -318,7 +322,8 @@ async fn a_step_that_cannot_be_built_is_not_sent() {
     let chain =
         Chain::builder().step_with("a", users.clone(), |_| panic!("scripted")).build().unwrap();
     let report = chain.send(hello()).await;
-    assert_eq!(report.get("a").unwrap().error().unwrap().kind(), ErrorKind::Panic);
+    let error = report.get("a").unwrap().error().unwrap();
+    assert_eq!((error.kind(), error.effect()), (ErrorKind::Panic, Effect::None));
     assert_eq!(report.completeness(), Completeness::None);
 }
 
@@ -526,6 +531,65 @@ async fn a_nested_fan_out_keeps_the_deadline_around_it() {
         (ms(100), Verdict::Unsatisfied(Reason::Deadline))
     );
     assert_eq!(report.get("inner").unwrap().effect(), Effect::Maybe);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_earliest_deadline_reaches_every_sink() {
+    let sees = |expected: u64| {
+        let due = tokio::time::Instant::now() + ms(expected);
+        sink_fn(move |_, attempt| async move {
+            assert_eq!((attempt.deadline(), attempt.remaining()), (Some(due), Some(due - now())));
+            tokio::time::sleep(ms(10)).await;
+            assert_eq!(attempt.remaining(), Some(due - now()));
+            Ok(Receipt::new())
+        })
+    };
+    let shorter = FanOut::builder(policy::all()).sink("x", sees(50)).deadline(ms(50));
+    let longer = FanOut::builder(policy::all()).sink("x", sees(100)).deadline(ms(500));
+    let lifted = FanOut::builder(policy::all()).sink("x", sees(100)).no_deadline();
+    let outer = FanOut::builder(policy::all())
+        .sink("shorter", shorter.build().unwrap())
+        .sink("longer", longer.build().unwrap())
+        .sink("lifted", lifted.build().unwrap())
+        .sink("flat", sees(100))
+        .mirror("mirror", sees(100))
+        .deadline(ms(100));
+    let report = outer.build().unwrap().send(hello()).await.into_result().unwrap();
+    assert!(report.get("mirror").unwrap().is_delivered());
+    let relaxed = FanOut::builder(policy::all()).sink("a", MemorySink::new());
+    let report = relaxed.mirror("mirror", sees(5_000)).build().unwrap().send(hello()).await;
+    assert!(report.settled().await.get("mirror").unwrap().is_delivered());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mirror_ends_with_the_deadline_of_its_send() {
+    let send = FanOut::builder(policy::all())
+        .sink("a", MemorySink::new())
+        .mirror("silent", Scripted::hangs())
+        .mirror("untouched", Scripted::hangs().telling(Effect::None))
+        .deadline(ms(1_000));
+    let report = send.build().unwrap().send(hello()).await.settled().await;
+    for (name, effect) in [("silent", Effect::Maybe), ("untouched", Effect::None)] {
+        let delivery = report.get(name).unwrap();
+        assert_eq!((delivery.elapsed(), delivery.effect()), (ms(1_000), effect));
+        assert_eq!(delivery.error().unwrap().effect(), effect);
+    }
+}
+
+#[tokio::test]
+async fn the_key_of_an_own_message_is_the_key_of_that_message() {
+    let send = FanOut::builder(policy::all())
+        .sink("a", MemorySink::new())
+        .sink("b", MemorySink::new())
+        .build()
+        .unwrap();
+    let messages = [("a", hello()), ("b", hello())];
+    let report = send.send_each(messages.clone()).await.unwrap();
+    for (name, message) in messages {
+        let alone = send.send(message).await;
+        let key = |report: &Report| report.get(name).unwrap().idempotency_key();
+        assert_eq!(key(&report), key(&alone));
+    }
 }
 
 #[tokio::test]

@@ -79,6 +79,9 @@ async fn detach_gives_the_verdict_now_and_the_rest_later() {
     assert!(matches!(report.get("c").unwrap().outcome(), Outcome::Pending));
     assert_eq!(report.completeness(), Completeness::Unknown);
     assert_eq!((report.get("c").unwrap().effect(), send.detached()), (Effect::Maybe, 1));
+    let under_way = report.get("c").unwrap();
+    assert_eq!((under_way.attempts(), under_way.started()), (1, Some(ms(0))));
+    assert_eq!(under_way.stop_reason(), None);
     let report = report.settled().await;
     assert!(report.get("c").unwrap().is_delivered());
     assert_eq!(report.get("c").unwrap().elapsed(), ms(50));
@@ -140,6 +143,12 @@ async fn a_result_that_is_there_at_the_deadline_counts() {
     let (a, b) = (Scripted::takes().after(100), Scripted::takes().after(100));
     let send = fan_out(policy::all(), &[&a, &b]).deadline(ms(100)).build().unwrap();
     assert_eq!(send.send(hello()).await.verdict(), Verdict::Satisfied);
+    // And so does a refusal: it is no timeout.
+    let refuses = Scripted::fails(Effect::None).after(100);
+    let send = fan_out(policy::all(), &[&a, &refuses]).deadline(ms(100)).build().unwrap();
+    let report = send.send(hello()).await;
+    assert_eq!(report.get("b").unwrap().error().unwrap().kind(), ErrorKind::Rejected);
+    assert_eq!(report.get("b").unwrap().stop_reason(), Some(StopReason::NotRetryable));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,10 @@
 //! What each policy makes of what happens.
 
 use fanout::policy::{self, OnAmbiguous, Reason, Verdict};
-use fanout::{Completeness, Effect, ErrorKind, Outcome, SkipReason, StopReason};
+use fanout::{
+    Completeness, Effect, Error, ErrorKind, FanOut, Outcome, RetryAdvice, SkipReason, StopReason,
+    sink_fn,
+};
 
 use crate::support::{Scripted, fan_out, hello, ms};
 
@@ -46,6 +49,35 @@ async fn fallback_stops_where_the_message_may_be_applied() {
     assert_eq!(report.get("a").unwrap().stop_reason(), Some(StopReason::NotRetryable));
     assert_eq!(b.started(), 0);
     assert_eq!(report.completeness(), Completeness::Unknown);
+}
+
+#[tokio::test]
+async fn a_failure_says_why_there_was_no_further_attempt() {
+    for (kind, advice, expected) in [
+        (ErrorKind::Upstream, RetryAdvice::Backoff, StopReason::AttemptsExhausted),
+        (ErrorKind::Throttled, RetryAdvice::After(ms(5)), StopReason::AttemptsExhausted),
+        (ErrorKind::Unauthenticated, RetryAdvice::Once, StopReason::AttemptsExhausted),
+        (ErrorKind::Rejected, RetryAdvice::Never, StopReason::NotRetryable),
+        (ErrorKind::Tls, RetryAdvice::OtherSink, StopReason::NotRetryable),
+        (ErrorKind::Conflict, RetryAdvice::HigherLevel, StopReason::NotRetryable),
+        (ErrorKind::CircuitOpen, RetryAdvice::OtherSink, StopReason::CircuitOpen),
+    ] {
+        let sink =
+            sink_fn(move |_, _| async move { Err(Error::new(kind, "x").with_advice(advice)) });
+        let send = FanOut::builder(policy::all()).sink("a", sink).build().unwrap();
+        let report = send.send(hello()).await;
+        assert_eq!(report.get("a").unwrap().stop_reason(), Some(expected), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_has_the_effect_that_was_told_before_it() {
+    for told in [Effect::None, Effect::Maybe, Effect::Done] {
+        let sink = Scripted::panics().telling(told);
+        let report = fan_out(policy::all(), &[&sink]).build().unwrap().send(hello()).await;
+        let delivery = report.get("a").unwrap();
+        assert_eq!((delivery.effect(), delivery.error().unwrap().effect()), (told, told));
+    }
 }
 
 #[tokio::test(start_paused = true)]
