@@ -402,6 +402,52 @@ async fn a_nested_failure_has_the_worst_effect_inside() {
     let outer = FanOut::builder(policy::all()).sink("inner", inner).build().unwrap();
     let report = outer.send(hello()).await;
     assert_eq!(report.get("inner").unwrap().error().unwrap().advice(), RetryAdvice::Backoff);
+    // Something may have happened: whatever the inner error advises, not as a whole.
+    let upstream = sink_fn(|_, _| async { Err(Error::new(ErrorKind::Upstream, "nonsense")) });
+    let inner = FanOut::builder(policy::all()).sink("x", upstream).build().unwrap();
+    let outer = FanOut::builder(policy::all()).sink("inner", inner).build().unwrap();
+    let report = outer.send(hello()).await;
+    assert_eq!(report.get("inner").unwrap().error().unwrap().advice(), RetryAdvice::Never);
+}
+
+#[tokio::test]
+async fn the_answer_of_several_is_that_of_none() {
+    let inner = FanOut::builder(policy::all())
+        .sink("x", MemorySink::answering("x"))
+        .sink("y", MemorySink::answering("y"))
+        .build()
+        .unwrap();
+    let outer = FanOut::builder(policy::all()).sink("inner", inner).build().unwrap();
+    let report = outer.send(hello()).await;
+    let receipt = report.get("inner").unwrap().receipt().unwrap();
+    assert!(receipt.body().is_empty() && receipt.report().unwrap().collect().len() == 2);
+}
+
+#[tokio::test]
+async fn a_step_sees_the_step_before_it_and_any_by_name() {
+    let answer = |code| {
+        sink_fn(move |_, _| async move {
+            Ok(Receipt::new().with_status(Status::new(code, "")).with_body(code.to_string()))
+        })
+    };
+    let chain = Chain::builder()
+        .step_with("one", answer(1), |so_far| {
+            assert!(so_far.receipt().body().is_empty() && so_far.get("one").is_none());
+            Ok(so_far.message().clone())
+        })
+        .step("two", answer(2))
+        .step_with("three", answer(3), |so_far| {
+            assert_eq!(so_far.receipt().body().as_ref(), b"2");
+            assert_eq!(so_far.get("one").unwrap().body().as_ref(), b"1");
+            assert!(so_far.get("three").is_none() && so_far.get("four").is_none());
+            Ok(so_far.message().clone())
+        })
+        .build()
+        .unwrap();
+    let outer = FanOut::builder(policy::all()).sink("chain", chain).build().unwrap();
+    let report = outer.send(hello()).await.into_result().unwrap();
+    let receipt = report.get("chain").unwrap().receipt().unwrap();
+    assert_eq!((receipt.status().unwrap().code(), receipt.body().as_ref()), (3, &b"3"[..]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -193,6 +193,29 @@ async fn messages_of_their_own_are_not_sent_again_as_one() {
 }
 
 #[tokio::test]
+async fn a_resent_quorum_counts_what_was_delivered_as_available() {
+    let (a, b, c) = (Switch::up(), Switch::down(Effect::None), Switch::up());
+    let send = switches(policy::quorum(3), [&a, &b, &c]);
+    let message = hello();
+    let report = send.send(&message).await.settled().await;
+    assert_eq!(report.verdict(), Verdict::Unsatisfied(Reason::Impossible));
+    b.up.store(true, Ordering::SeqCst);
+    assert!(send.resend(&message, report).await.unwrap().is_satisfied());
+    assert_eq!(sends(&a), 1);
+}
+
+#[tokio::test]
+async fn a_report_of_another_role_is_refused() {
+    let builder = || FanOut::builder(policy::all()).sink("a", MemorySink::new());
+    let mirrored = builder().mirror("b", MemorySink::new()).build().unwrap();
+    let required = builder().sink("b", MemorySink::new()).build().unwrap();
+    let message = hello();
+    let report = mirrored.send(&message).await.settled().await;
+    let error = required.resend(&message, report).await.unwrap_err();
+    assert_eq!(error.to_string(), "the report is of other sinks (sink: b)");
+}
+
+#[tokio::test]
 async fn a_report_of_more_sinks_is_refused() {
     let (a, b) = (Scripted::takes(), Scripted::fails(Effect::None));
     let more = fan_out(policy::all(), &[&a, &b]).build().unwrap();

@@ -282,6 +282,16 @@ async fn what_would_be_detached_after_the_shutdown_is_cut() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_result_that_is_there_is_not_cut() {
+    let (a, b) = (Scripted::takes().after(10), Scripted::takes().after(10));
+    let send = fan_out(policy::quorum(1), &[&a, &b]).build().unwrap();
+    let (report, _) = tokio::join!(send.send(hello()), send.shutdown(ms(0)));
+    let report = report.settled().await;
+    assert!(report.get("a").unwrap().is_delivered() && report.get("b").unwrap().is_delivered());
+    assert_eq!(send.shutdown(ms(0)).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_future_that_panics_while_it_is_dropped_disturbs_nobody() {
     struct Bomb;
     impl Drop for Bomb {

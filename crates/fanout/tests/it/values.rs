@@ -1,11 +1,13 @@
 //! Messages, errors and reports as people and programs read them.
 
 use std::error::Error as _;
+use std::sync::{Arc, Mutex};
 
 use fanout::policy;
 use fanout::{
-    Attempt, BodyState, Completeness, Effect, Error, ErrorKind, FanOut, Message, MessageId,
-    Metadata, OnConflict, Reach, Receipt, RetryAdvice, Sink, Status, TimeoutScope, sink_fn,
+    Attempt, BodyState, Completeness, Effect, Error, ErrorKind, FanOut, MemorySink, Message,
+    MessageId, Metadata, OnConflict, Reach, Receipt, RetryAdvice, Sink, Status, TimeoutScope,
+    sink_fn,
 };
 use serde_json::json;
 
@@ -133,6 +135,26 @@ async fn an_attempt_made_by_hand_tells_and_ends() {
     assert_eq!(attempt.reached(Effect::Maybe), Reach::Proceed);
     assert_eq!(attempt.earlier_effect(), Effect::None);
     assert!(Scripted::takes().send(&message, &attempt).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_memory_sink_keeps_nothing_of_an_attempt_that_has_ended() {
+    let message = hello();
+    let kept = Arc::new(Mutex::new(None));
+    let sink = {
+        let kept = Arc::clone(&kept);
+        sink_fn(move |_, attempt| {
+            *kept.lock().unwrap() = Some(attempt);
+            std::future::ready(Ok(Receipt::new()))
+        })
+    };
+    let send = FanOut::builder(policy::all()).sink("a", sink).build().unwrap();
+    assert!(send.send(&message).await.is_satisfied());
+    let attempt = kept.lock().unwrap().take().unwrap();
+    let memory = MemorySink::new();
+    let error = memory.send(&message, &attempt).await.unwrap_err();
+    assert_eq!((error.kind(), error.effect()), (ErrorKind::Cancelled, Effect::None));
+    assert!(memory.received().is_empty());
 }
 
 #[test]
