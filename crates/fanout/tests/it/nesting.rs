@@ -492,13 +492,14 @@ async fn a_panic_beside_a_nested_fan_out_forgets_nothing_it_reached() {
         }
     }
 
-    let inner = fan_out(policy::all(), &[&Scripted::hangs().telling(Effect::Maybe)]);
-    let sink = Beside(inner.build().unwrap());
-    let report = FanOut::builder(policy::all()).sink("a", sink).build().unwrap();
-    let report = report.send(hello()).await;
-    let delivery = report.get("a").unwrap();
-    assert_eq!(delivery.error().unwrap().kind(), ErrorKind::Panic);
-    assert_eq!(delivery.effect(), Effect::Maybe);
+    for told in [Effect::None, Effect::Maybe, Effect::Done] {
+        let inner = fan_out(policy::all(), &[&Scripted::hangs().telling(told)]).build().unwrap();
+        let outer = FanOut::builder(policy::all()).sink("a", Beside(inner)).build().unwrap();
+        let report = outer.send(hello()).await;
+        let delivery = report.get("a").unwrap();
+        assert_eq!(delivery.error().unwrap().kind(), ErrorKind::Panic);
+        assert_eq!(delivery.effect(), told);
+    }
 }
 
 #[tokio::test]

@@ -122,6 +122,9 @@ fn an_excerpt_is_one_short_line() {
     assert_eq!((said(b""), said(b" \n ")), (None, None));
     let long = said("é".repeat(400).as_bytes()).unwrap();
     assert!(long.ends_with("é…") && long.chars().count() == 257, "{long}");
+    // The cut is inside a character.
+    let odd = said(format!("x{}", "é".repeat(400)).as_bytes()).unwrap();
+    assert!(odd.ends_with("é…") && odd.chars().count() == 257, "{odd}");
 }
 
 #[tokio::test]
