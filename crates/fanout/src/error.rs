@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
+use crate::report::serialize::millis;
 use crate::{Report, Status};
 
 /// Why a delivery failed: a kind to branch on, the effect it may have had, and what may be tried next.
@@ -354,7 +355,10 @@ impl Serialize for Error {
         let mut out = serializer.serialize_struct("Error", 7)?;
         out.serialize_field("kind", self.kind().as_str())?;
         out.serialize_field("effect", self.effect().as_str())?;
-        out.serialize_field("advice", &self.advice().to_string())?;
+        out.serialize_field("advice", self.advice().as_str())?;
+        if let RetryAdvice::After(delay) = self.advice() {
+            out.serialize_field("after_ms", &millis(delay))?;
+        }
         if let Some(scope) = self.scope() {
             out.serialize_field("scope", scope.as_str())?;
         }
@@ -481,15 +485,25 @@ impl fmt::Display for Effect {
     }
 }
 
+impl RetryAdvice {
+    /// Returns the name that JSON, logs and metrics use: `backoff`. The delay of `after` is not in it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Once => "once",
+            Self::Backoff => "backoff",
+            Self::After(_) => "after",
+            Self::OtherSink => "other_sink",
+            Self::HigherLevel => "higher_level",
+        }
+    }
+}
+
 impl fmt::Display for RetryAdvice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Never => f.pad("never"),
-            Self::Once => f.pad("once"),
-            Self::Backoff => f.pad("backoff"),
             Self::After(delay) => f.pad(&format!("after {} ms", delay.as_millis())),
-            Self::OtherSink => f.pad("other_sink"),
-            Self::HigherLevel => f.pad("higher_level"),
+            other => f.pad(other.as_str()),
         }
     }
 }

@@ -305,8 +305,10 @@ pub(crate) fn into_sink_result(report: Report) -> Result<Receipt, Error> {
         None => RetryAdvice::OtherSink,
     };
     let mut message = format!("the inner {} did not hold, {}", report.policy(), report.verdict());
-    if let Some(failed) = report.required().find(|delivery| delivery.error().is_some()) {
-        message = format!("{message}; {}: {}", failed.sink(), failed.detail());
+    // The refusal's own words stay in the inner report.
+    let failed = report.required().find_map(|delivery| Some((delivery.sink(), delivery.error()?)));
+    if let Some((sink, error)) = failed {
+        message = format!("{message}; {sink}: {}", error.to_chain());
     }
     Err(Error::new(ErrorKind::Unsatisfied, message)
         .with_effect(effect)

@@ -49,6 +49,13 @@ impl All {
         self.fail_fast = true;
         self
     }
+
+    fn reason(self) -> Reason {
+        match self.min_success {
+            None => Reason::SinkFailed,
+            Some(_) => Reason::TooFewDelivered,
+        }
+    }
 }
 
 impl FanOutPolicy for All {
@@ -56,17 +63,13 @@ impl FanOutPolicy for All {
         let needed = self.min_success.unwrap_or(progress.total());
         let lost = progress.failed() > progress.total().saturating_sub(needed);
         if self.fail_fast && lost {
-            Decision::Settle(Verdict::Unsatisfied(Reason::SinkFailed))
+            Decision::Settle(Verdict::Unsatisfied(self.reason()))
         } else if progress.waiting() > 0 {
             Decision::Start(Start::All)
         } else if progress.in_flight() > 0 {
             Decision::Wait
         } else {
-            let reason = match self.min_success {
-                None => Reason::SinkFailed,
-                Some(_) => Reason::TooFewDelivered,
-            };
-            Decision::Settle(Verdict::satisfied_if(progress.delivered() >= needed, reason))
+            Decision::Settle(Verdict::satisfied_if(progress.delivered() >= needed, self.reason()))
         }
     }
 

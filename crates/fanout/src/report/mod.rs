@@ -2,7 +2,7 @@
 
 mod aggregate;
 mod delivery;
-mod serialize;
+pub(crate) mod serialize;
 mod table;
 
 use std::fmt;

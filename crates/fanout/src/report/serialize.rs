@@ -115,6 +115,6 @@ impl Serialize for Completeness {
 }
 
 /// Milliseconds with three decimals: microseconds are as fine as anybody reads.
-fn millis(duration: Duration) -> f64 {
+pub(crate) fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }

@@ -113,6 +113,15 @@ fn each_kind_has_its_usual_effect_and_advice() {
 }
 
 #[test]
+fn the_advice_is_a_stable_word_and_its_delay_a_number() {
+    let error = Error::new(ErrorKind::Throttled, "x")
+        .with_advice(RetryAdvice::After(std::time::Duration::from_millis(1_500)));
+    let shown = serde_json::to_value(&error).unwrap();
+    assert_eq!((&shown["advice"], &shown["after_ms"]), (&json!("after"), &json!(1_500.0)));
+    assert_eq!(error.advice().to_string(), "after 1500 ms");
+}
+
+#[test]
 fn an_excerpt_is_one_short_line() {
     let said = |body: &[u8]| {
         let error = Error::new(ErrorKind::Rejected, "x").with_excerpt(body);
