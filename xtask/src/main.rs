@@ -4,6 +4,7 @@
 
 mod cargo;
 mod check;
+mod interop;
 mod steps;
 mod test;
 mod workspace;
@@ -56,7 +57,9 @@ fn run() -> Result<bool> {
         ("test", []) => test::run(None, sink.as_deref()),
         ("test", [filter]) => test::run(Some(filter), sink.as_deref()),
         ("check", only) => check::run(only),
-        ("test", _) => Err("at most one filter".into()),
+        ("interop", []) => interop::run(None),
+        ("interop", [filter]) => interop::run(Some(filter)),
+        ("test" | "interop", _) => Err("at most one filter".into()),
         (other, _) => Err(format!("no such command: {other}; try `cargo xtask --help`").into()),
     }
 }
@@ -77,6 +80,10 @@ Usage: cargo xtask <command>
           features alone, licences and duplicates among the dependencies, and the
           small rules of this repository. With names only those steps:
           fmt, clippy, docs, alone, features, licenses, duplicates, tidy.
+
+  interop [filter]
+          Sends to servers that this project did not write: nginx, Python's
+          http.server and grpcio, Node. Installs what is missing and says so.
 
 Exit code: 0 all well, 1 something failed, 2 wrong usage or a broken set-up.
 ";

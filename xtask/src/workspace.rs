@@ -13,6 +13,7 @@ use crate::cargo::cargo;
 #[derive(Debug)]
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
+    pub(crate) target: PathBuf,
     packages: HashMap<String, Value>,
     members: Vec<String>,
     nodes: HashMap<String, Value>,
@@ -55,6 +56,7 @@ impl Workspace {
         let path = |key: &str| metadata[key].as_str().map(PathBuf::from);
         Ok(Self {
             root: path("workspace_root").ok_or("no workspace_root in the metadata")?,
+            target: path("target_directory").ok_or("no target_directory in the metadata")?,
             packages: by_id(&metadata["packages"]),
             members: strings(&metadata["workspace_members"]).map(str::to_owned).collect(),
             nodes: by_id(&metadata["resolve"]["nodes"]),

@@ -1,0 +1,3 @@
+//! What the programs and tests of this package share.
+
+pub mod table;
