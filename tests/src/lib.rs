@@ -1,3 +1,4 @@
 //! What the programs and tests of this package share.
 
+pub mod bindings;
 pub mod table;

@@ -4,6 +4,7 @@
 
 mod cargo;
 mod check;
+mod conformance;
 mod interop;
 mod steps;
 mod test;
@@ -57,9 +58,11 @@ fn run() -> Result<bool> {
         ("test", []) => test::run(None, sink.as_deref()),
         ("test", [filter]) => test::run(Some(filter), sink.as_deref()),
         ("check", only) => check::run(only),
+        ("conformance", []) => conformance::run(None),
+        ("conformance", [filter]) => conformance::run(Some(filter)),
         ("interop", []) => interop::run(None),
         ("interop", [filter]) => interop::run(Some(filter)),
-        ("test" | "interop", _) => Err("at most one filter".into()),
+        ("test" | "conformance" | "interop", _) => Err("at most one filter".into()),
         (other, _) => Err(format!("no such command: {other}; try `cargo xtask --help`").into()),
     }
 }
@@ -80,6 +83,10 @@ Usage: cargo xtask <command>
           features alone, licences and duplicates among the dependencies, and the
           small rules of this repository. With names only those steps:
           fmt, clippy, docs, alone, features, licenses, duplicates, tidy.
+
+  conformance [filter]
+          The published suite against the engine and each transport, as a table of
+          rules by transports. With a filter only the rules whose name contains it.
 
   interop [filter]
           Sends to servers that this project did not write: nginx, Python's

@@ -1,0 +1,3 @@
+//! The crates together, as a user has them.
+
+mod conformance;
