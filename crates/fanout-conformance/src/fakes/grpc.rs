@@ -18,12 +18,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Status};
 
 use super::counters::Call;
-use super::host::{Host, accept};
+use super::host::{Host, PATIENCE, accept};
 use super::script::{Answer, Cut, Reach, Reply, Script, Stage, Unplayable};
 use super::{Counters, Received};
 use crate::harness::Endpoint;
@@ -94,7 +95,7 @@ impl Server {
                 Cut::Reset => return drop(stream.set_zero_linger()),
             }
         }
-        let kill = Arc::new(Notify::new());
+        let kill = Arc::new(Ends::default());
         let service = service_fn({
             let (server, kill) = (Arc::clone(&self), Arc::clone(&kill));
             move |request| Arc::clone(&server).answer(request, Arc::clone(&kill))
@@ -105,7 +106,13 @@ impl Server {
         tokio::select! {
             // The connection's end is the script's doing or the sink's.
             end = &mut serving => drop(end),
-            () = kill.notified() => {
+            () = kill.polite.notified() => {
+                // GOAWAY, and then the other side closes: so it knows, and whoever waits for the end of
+                // the connection need not guess when.
+                serving.as_mut().graceful_shutdown();
+                drop(timeout(PATIENCE, serving).await);
+            }
+            () = kill.abrupt.notified() => {
                 // What was written before the cut still goes out.
                 for _ in 0..FLUSHES {
                     if poll_immediate(&mut serving).await.is_some() {
@@ -120,7 +127,7 @@ impl Server {
     async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-        kill: Arc<Notify>,
+        kill: Arc<Ends>,
     ) -> Result<Response<Played>, Cutting> {
         let mut received = Received::new(request.uri().path(), Bytes::new());
         for (name, value) in request.headers() {
@@ -145,7 +152,7 @@ impl Server {
             }
             Some((Cut::Close, Stage::Requested)) => {
                 call.complete();
-                kill.notify_one();
+                kill.abrupt.notify_one();
                 pending().await
             }
             _ => whole(response, &answer, Some(call), kill).await,
@@ -158,7 +165,7 @@ async fn whole(
     response: Response<tonic::body::Body>,
     answer: &Answer,
     call: Option<Call>,
-    kill: Arc<Notify>,
+    kill: Arc<Ends>,
 ) -> Result<Response<Played>, Cutting> {
     let (mut head, body) = response.into_parts();
     let collected = body.collect().await.map_err(|_| Cutting)?;
@@ -214,7 +221,7 @@ struct Played {
     cut: Option<(Cut, Stage)>,
     hangs_up: bool,
     call: Option<Call>,
-    kill: Arc<Notify>,
+    kill: Arc<Ends>,
 }
 
 impl Played {
@@ -247,17 +254,24 @@ impl Body for Played {
             Some((Cut::Close, Stage::End)) => self.trailers = None,
             Some((Cut::Close, _)) => {
                 self.complete();
-                self.kill.notify_one();
+                self.kill.abrupt.notify_one();
                 return Poll::Pending;
             }
             None => {}
         }
         self.complete();
         if self.hangs_up {
-            self.kill.notify_one();
+            self.kill.polite.notify_one();
         }
         Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
     }
+}
+
+/// How a connection is to end before the sink ends it.
+#[derive(Debug, Default)]
+struct Ends {
+    abrupt: Notify,
+    polite: Notify,
 }
 
 /// Makes hyper reset the stream.

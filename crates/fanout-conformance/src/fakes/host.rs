@@ -140,3 +140,6 @@ where
 
 /// A connection on loopback stands within microseconds, or not at all.
 const FULL_AFTER: Duration = Duration::from_millis(100);
+
+/// How long a fake waits for the other side to close a connection that it closed itself.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);

@@ -8,7 +8,7 @@ use fanout::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::host::{Host, accept};
+use super::host::{Host, PATIENCE, accept};
 use super::http_words::status;
 use super::script::{Answer, Cut, Reply, Script, Stage, Unplayable};
 use super::{Counters, Received};
@@ -88,7 +88,10 @@ impl Server {
             let Some((cut, stage)) = answer.cut else {
                 stream.write_all(&bytes).await?;
                 call.complete();
-                if answer.hangs_up || answer.reply == Reply::Garbage {
+                if answer.hangs_up {
+                    return hang_up(stream, &mut buffer).await;
+                }
+                if answer.reply == Reply::Garbage {
                     return Ok(());
                 }
                 continue;
@@ -107,6 +110,15 @@ impl Server {
             return cut_off(cut, stream).await;
         }
     }
+}
+
+/// Closes, and waits for the other side to do the same: then it knows, and whoever waits for the end
+/// of the connection need not guess when. One that never looks at an idle connection is not waited for
+/// long.
+async fn hang_up(mut stream: TcpStream, buffer: &mut Vec<u8>) -> io::Result<()> {
+    stream.shutdown().await?;
+    drop(tokio::time::timeout(PATIENCE, gone(&mut stream, buffer)).await);
+    Ok(())
 }
 
 async fn cut_off(cut: Cut, mut stream: TcpStream) -> io::Result<()> {
