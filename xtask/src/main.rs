@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to a person")]
 
+mod bench;
 mod cargo;
 mod check;
 mod conformance;
@@ -62,6 +63,8 @@ fn run() -> Result<bool> {
         ("conformance", [filter]) => conformance::run(Some(filter)),
         ("interop", []) => interop::run(None),
         ("interop", [filter]) => interop::run(Some(filter)),
+        ("bench", []) => bench::run(),
+        ("bench", _) => Err("`bench` takes no arguments".into()),
         ("test" | "conformance" | "interop", _) => Err("at most one filter".into()),
         (other, _) => Err(format!("no such command: {other}; try `cargo xtask --help`").into()),
     }
@@ -91,6 +94,10 @@ Usage: cargo xtask <command>
   interop [filter]
           Sends to servers that this project did not write: nginx, Python's
           http.server and grpcio, Node. Installs what is missing and says so.
+
+  bench
+          What dispatch costs beside a bare join over the same sinks: time and
+          allocations, and instructions where valgrind is installed.
 
 Exit code: 0 all well, 1 something failed, 2 wrong usage or a broken set-up.
 ";
