@@ -8,7 +8,14 @@ use crate::event::{Event, Phase, Place};
 ///
 /// Pure. "Written" is what the gate says: whether the first byte of the request may have left.
 pub(crate) fn error(event: Event, place: &Place) -> Error {
-    let error = classify(event);
+    let error = match event {
+        // A TLS server that is spoken to in plain text answers with an alert, or hangs up.
+        Event::NotHttp { detail, written } if !place.tls => {
+            let detail = format!("{detail} (does the URL need https:// ?)");
+            classify(Event::NotHttp { detail, written })
+        }
+        event => classify(event),
+    };
     let error = error.with_context("endpoint", place.endpoint.as_str());
     match &place.proxy {
         Some(proxy) => error.with_context("proxy", proxy.as_str()),
@@ -203,9 +210,21 @@ mod tests {
 
     #[test]
     fn the_place_is_told() {
-        let place = Place { endpoint: "h:80".to_owned(), proxy: Some("p:3128".to_owned()) };
+        let place =
+            Place { endpoint: "h:80".to_owned(), proxy: Some("p:3128".to_owned()), tls: true };
         let error = error(Event::Refused, &place);
         assert_eq!(error.to_chain(), "connection refused (endpoint: h:80, proxy: p:3128)");
+    }
+
+    #[test]
+    fn plain_text_to_a_tls_port_gets_a_hint() {
+        let text = |tls| {
+            let place = Place { endpoint: "h:443".to_owned(), proxy: None, tls };
+            error(Event::NotHttp { detail: "odd".to_owned(), written: true }, &place).to_chain()
+        };
+        let hint = "the answer is not valid HTTP: odd (does the URL need https:// ?)";
+        assert!(text(false).starts_with(hint), "{}", text(false));
+        assert!(!text(true).contains("https"), "{}", text(true));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use fanout::{Error, ErrorKind};
 use http::header::PROXY_AUTHORIZATION;
+use http::uri::Scheme;
 use http::{Request, Response, Uri};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::capture_connection;
@@ -113,7 +114,8 @@ impl Client {
         let started = Instant::now();
         let (mut parts, body) = request.into_parts();
         check(&parts.uri)?;
-        let mut place = Place { endpoint: host_port(&parts.uri), proxy: None };
+        let tls = parts.uri.scheme() == Some(&Scheme::HTTPS);
+        let mut place = Place { endpoint: host_port(&parts.uri), proxy: None, tls };
         let via = self.router.via(&parts.uri).map_err(|event| classify::error(event, &place))?;
         if let Some(via) = via {
             place.proxy = Some(host_port(&via.uri));

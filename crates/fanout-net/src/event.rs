@@ -13,6 +13,8 @@ pub(crate) struct Place {
     pub(crate) endpoint: String,
     /// `host:port` of the proxy, if one is used.
     pub(crate) proxy: Option<String>,
+    /// Whether the URL asks for TLS.
+    pub(crate) tls: bool,
 }
 
 /// One thing that went wrong below HTTP. Texts are of libraries or of ours, never of the request.
@@ -247,6 +249,12 @@ fn certificate_text(error: &CertificateError) -> String {
         CertificateError::BadSignature => "certificate is not signed by the authority that is \
              trusted under this name"
             .to_owned(),
+        // rustls has no name for it. It is what most self-signed certificates are like.
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "certificate is an authority's, not a server's (a self-signed one must not be marked \
+             as an authority)"
+                .to_owned()
+        }
         other => format!("certificate is not acceptable: {}", lower(other)),
     }
 }

@@ -182,6 +182,14 @@ async fn a_certificate_that_cannot_be_trusted_says_why() {
     let server = serve(config(&early, &[], None)).await;
     let error = failure(client.send(post(&server.https("127.0.0.1"), "x")).await);
     is_tls_failure(&error, "not valid yet");
+
+    // What `openssl req -x509` makes unless it is told otherwise.
+    let change = |params: &mut CertificateParams| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    };
+    let server = serve(config(&authority.leaf(change, &["127.0.0.1"]), &[], None)).await;
+    let error = failure(client.send(post(&server.https("127.0.0.1"), "x")).await);
+    is_tls_failure(&error, "must not be marked as an authority");
 }
 
 #[tokio::test]
