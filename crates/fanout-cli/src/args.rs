@@ -1,0 +1,236 @@
+//! The arguments, and the help that people read.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use fanout::policy::OnAmbiguous;
+use http::{Method, StatusCode};
+
+use crate::policy::PolicyName;
+use crate::sandbox::parse_chance;
+use crate::send::data::{parse_duration, parse_limit};
+
+/// Send one message to two or more APIs at once, and know exactly what happened at each.
+#[derive(Debug, Parser)]
+#[command(name = "fanout", version, max_term_width = 100, after_help = TOP_EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// See it work: one message to an HTTP and a gRPC endpoint, under several policies
+    ///
+    /// Starts both endpoints on free ports of this machine, sends one JSON message to both, and shows
+    /// what each received and what the report says; then the same with one of them failing, under
+    /// four policies. Needs no setup and no network.
+    Demo,
+    /// Send one message to every target at once
+    #[command(after_help = SEND_EXAMPLES)]
+    Send(Box<SendArgs>),
+    /// Run endpoints that print what they receive, to try things on
+    #[command(after_help = SANDBOX_EXAMPLES)]
+    Sandbox(SandboxArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SendArgs {
+    /// Where to send: http(s)://HOST/PATH or grpc(s)://HOST:PORT/package.Service/Method
+    ///
+    /// Given once for each target. NAME=URL gives the target a name for the report; otherwise it is
+    /// named after its host.
+    #[arg(long, value_name = "URL", required = true)]
+    pub(crate) to: Vec<String>,
+
+    /// A target that gets a copy, and whose failure never matters
+    #[arg(long, value_name = "URL")]
+    pub(crate) mirror: Vec<String>,
+
+    /// What to send: the text itself, @FILE, or @- for standard input
+    ///
+    /// Without it, standard input is read if something is piped into it.
+    #[arg(short, long, value_name = "DATA", allow_hyphen_values = true)]
+    pub(crate) data: Option<String>,
+
+    /// The media type of the data [default: application/json if it is JSON, else text or bytes]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) content_type: Option<String>,
+
+    /// A header for every target, 'Name: value'; gRPC targets get it as metadata
+    #[arg(short = 'H', long, value_name = "HEADER")]
+    pub(crate) header: Vec<String>,
+
+    /// The HTTP method
+    #[arg(short = 'X', long, value_name = "METHOD", default_value = "POST")]
+    pub(crate) method: Method,
+
+    /// When the whole counts as done
+    ///
+    /// all             every target must take it
+    /// all:fail-fast   the same, decided at the first failure
+    /// all_settled     as many as --min-success must take it; everyone is reported on
+    /// first           one must take it; all are sent to, and a fast error does not win
+    /// race            the first answer decides, be it an error
+    /// quorum:N        N must take it
+    /// majority        more than half must take it
+    /// fallback        one after the other, until one takes it
+    /// hedged:DELAY    one; another after each DELAY without an answer
+    /// sequential      one after the other, as long as they take it
+    ///
+    /// Under first, race and hedged, several targets may end up with the message.
+    #[arg(short, long, value_name = "POLICY", default_value = "all", verbatim_doc_comment)]
+    pub(crate) policy: PolicyName,
+
+    /// For all_settled: how many targets must take the message [default: 1]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) min_success: Option<usize>,
+
+    /// For fallback: what to do when the failed target may have applied the message all the same
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) on_ambiguous: Option<OnAmbiguousArg>,
+
+    /// The longest time one attempt may take, answer included
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_limit)]
+    pub(crate) timeout: Duration,
+
+    /// The longest time everything together may take [default: 35s, or --timeout plus 5s if longer]
+    #[arg(long, value_name = "TIME", value_parser = parse_limit)]
+    pub(crate) deadline: Option<Duration>,
+
+    /// Trust the certificates in this PEM file instead of the platform's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_cert: Option<PathBuf>,
+
+    /// A descriptor set for gRPC servers without reflection (as `protoc --include_imports -o` makes)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) descriptor_set: Option<PathBuf>,
+
+    /// Print the answers too; with --json, as the `body` of each receipt
+    #[arg(long)]
+    pub(crate) body: bool,
+
+    /// Print the report as JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SandboxArgs {
+    /// The port of the HTTP endpoint; 0 takes a free one
+    #[arg(long, value_name = "PORT")]
+    pub(crate) http: Option<u16>,
+
+    /// The port of the gRPC endpoint; 0 takes a free one
+    #[arg(long, value_name = "PORT")]
+    pub(crate) grpc: Option<u16>,
+
+    /// Wait so long before every answer
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) delay: Option<Duration>,
+
+    /// Fail this share of the requests, with --status, or with 503
+    #[arg(long, value_name = "SHARE", value_parser = parse_chance)]
+    pub(crate) fail: Option<f64>,
+
+    /// The HTTP status to answer with; gRPC callers get the code that fits it
+    #[arg(long, value_name = "STATUS", value_parser = parse_status)]
+    pub(crate) status: Option<StatusCode>,
+
+    /// Repeat the same luck with --fail
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+
+    /// The address to listen on [default: 127.0.0.1, so this machine alone]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) bind: Option<IpAddr>,
+}
+
+/// [`OnAmbiguous`], as it is written on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum OnAmbiguousArg {
+    /// Do not go on unless the message was surely not applied
+    Stop,
+    /// Go on: doing it twice is harmless for this message
+    Proceed,
+}
+
+impl From<OnAmbiguousArg> for OnAmbiguous {
+    fn from(arg: OnAmbiguousArg) -> Self {
+        match arg {
+            OnAmbiguousArg::Stop => Self::Stop,
+            OnAmbiguousArg::Proceed => Self::Proceed,
+        }
+    }
+}
+
+fn parse_status(text: &str) -> Result<StatusCode, String> {
+    text.parse()
+        .ok()
+        .filter(|status: &StatusCode| (200..600).contains(&status.as_u16()))
+        .ok_or_else(|| "write an HTTP status from 200 to 599".to_owned())
+}
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  fanout demo
+  fanout sandbox --http 8081 --grpc 50051
+  fanout send --to http://localhost:8081/orders \\
+              --to grpc://localhost:50051/fanout.sandbox.v1.Orders/Place \\
+              -d '{\"order\":17}'";
+
+const SEND_EXAMPLES: &str = "\
+Examples:
+  One JSON message to an HTTP API and a gRPC API; both must take it:
+    fanout send --to https://api.example.com/orders \\
+                --to grpcs://audit.example.com/audit.v1.Audit/Record -d @order.json
+
+  Two of three must take it; the answers are printed too:
+    fanout send --policy quorum:2 --body -d '{\"a\":1}' \\
+                --to eu=https://eu.example.com/v1 --to us=https://us.example.com/v1 \\
+                --to asia=https://asia.example.com/v1
+
+  The second one only when the first surely did not take it:
+    date | fanout send --policy fallback --on-ambiguous stop \\
+                --to https://a.example.com/log --to https://b.example.com/log
+
+Exit codes:
+  0  the policy held
+  2  wrong usage; nothing was sent
+  3  all_settled, quorum or majority held, and a target failed
+  4  the policy did not hold
+  5  the policy did not hold, and a target that failed may have applied the message all the
+     same: do not blindly run it again
+
+A proxy is taken from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, but never for this machine
+itself.";
+
+const SANDBOX_EXAMPLES: &str = "\
+Examples:
+  fanout sandbox                          both endpoints on free ports
+  fanout sandbox --http 8081 --grpc 50051
+  fanout sandbox --http 8081 --delay 50ms --fail 10%
+  fanout sandbox --grpc 50051 --status 503
+
+The HTTP endpoint takes any method and any path. /status/404 answers with that status, /delay/2s
+after that time, /echo with what it was sent. Answers of 429 and 503 carry `Retry-After: 1`, by
+which a sender knows that the message was surely not taken.
+
+The gRPC endpoint has fanout.sandbox.v1.Orders/Place, which takes order, item, amount, currency,
+customer, note and tags, and fanout.sandbox.v1.Orders/Echo, which takes any JSON object. It offers
+server reflection.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+}
