@@ -157,11 +157,9 @@ fn left_to_do(report: &Report) -> Option<String> {
         names.join(", ")
     };
     let mut lines = Vec::new();
-    // Where going on to a sink was held to be a risk, it is no safe thing to advise.
-    let risky = |d: &&Delivery| matches!(d.outcome(), Outcome::Skipped(SkipReason::Ambiguous));
-    let unsent: Vec<_> = resend.unsent.into_iter().filter(|delivery| !risky(delivery)).collect();
-    if !unsent.is_empty() {
-        lines.push(format!("Did not get it: {} (sending it again is safe)", names(&unsent)));
+    if !resend.unsent.is_empty() {
+        let names = names(&resend.unsent);
+        lines.push(format!("Did not get it: {names} (sending it again is safe)"));
     }
     if !resend.ambiguous.is_empty() {
         let names = names(&resend.ambiguous);
