@@ -121,11 +121,25 @@ pub enum RetryAdvice {
     /// The same message will fail at this sink again.
     Never,
     /// Try once more, at once: a fresh connection or credential is needed.
+    ///
+    /// With effect `None` such an attempt is *transparent*: a decorator that retries does not count it.
     Once,
     /// Try again after a growing delay.
     Backoff,
     /// Try again, not before this time has passed: the sink asked for it.
     After(Duration),
+    /// Try again after exactly this time: the sink asked for it, and wants nothing added.
+    ///
+    /// # Standards
+    ///
+    /// gRPC proposal A6, `grpc-retry-pushback-ms`.
+    Exactly(Duration),
+    /// The sink forbade further attempts, whatever the kind of the failure.
+    ///
+    /// # Standards
+    ///
+    /// gRPC proposal A6, a negative or unreadable `grpc-retry-pushback-ms`.
+    Forbidden,
     /// This sink will not help soon, another one may.
     OtherSink,
     /// Redo the surrounding transaction, not this call.
@@ -356,7 +370,7 @@ impl Serialize for Error {
         out.serialize_field("kind", self.kind().as_str())?;
         out.serialize_field("effect", self.effect().as_str())?;
         out.serialize_field("advice", self.advice().as_str())?;
-        if let RetryAdvice::After(delay) = self.advice() {
+        if let RetryAdvice::After(delay) | RetryAdvice::Exactly(delay) = self.advice() {
             out.serialize_field("after_ms", &millis(delay))?;
         }
         if let Some(scope) = self.scope() {
@@ -486,13 +500,15 @@ impl fmt::Display for Effect {
 }
 
 impl RetryAdvice {
-    /// Returns the name that JSON, logs and metrics use: `backoff`. The delay of `after` is not in it.
+    /// Returns the name that JSON, logs and metrics use: `backoff`. The delay of `after` and `exactly` is not in it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Never => "never",
             Self::Once => "once",
             Self::Backoff => "backoff",
             Self::After(_) => "after",
+            Self::Exactly(_) => "exactly",
+            Self::Forbidden => "forbidden",
             Self::OtherSink => "other_sink",
             Self::HigherLevel => "higher_level",
         }
@@ -503,6 +519,7 @@ impl fmt::Display for RetryAdvice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::After(delay) => f.pad(&format!("after {} ms", delay.as_millis())),
+            Self::Exactly(delay) => f.pad(&format!("exactly {} ms", delay.as_millis())),
             other => f.pad(other.as_str()),
         }
     }

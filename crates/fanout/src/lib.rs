@@ -51,6 +51,7 @@
 //! The oldest supported Rust is 1.89.
 
 mod attempt;
+mod attempts;
 mod background;
 mod build_error;
 mod chain;
@@ -69,6 +70,7 @@ pub use async_trait::async_trait;
 pub use bytes::Bytes;
 
 pub use crate::attempt::{Attempt, Reach};
+pub use crate::attempts::{Attempts, Pause};
 pub use crate::build_error::BuildError;
 pub use crate::chain::{Chain, ChainBuilder, SoFar};
 pub use crate::error::{Effect, Error, ErrorKind, RetryAdvice, TimeoutScope};

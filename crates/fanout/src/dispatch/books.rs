@@ -134,7 +134,7 @@ impl Books {
             let timeout = fan_out_timeout(error.effect()).with_source(error);
             (timeout, StopReason::DeadlineWouldPass)
         } else {
-            let stop_reason = stop_reason(&error);
+            let stop_reason = track.stop_reason().unwrap_or_else(|| stop_reason(&error));
             (error, stop_reason)
         };
         self.settle(position, Outcome::Failed(error), effect, stop_reason);
@@ -194,6 +194,7 @@ impl Books {
                 let mut copy = delivery.stub();
                 copy.started = delivery.started;
                 copy.attempts = self.tracks[position].attempts();
+                copy.delay = self.tracks[position].delay();
                 copy.effect = Effect::Maybe;
                 copy
             } else {
@@ -242,6 +243,7 @@ impl Books {
         let track = &self.tracks[position];
         let delivery = &mut self.ledger.deliveries_mut()[position];
         delivery.attempts += track.attempts();
+        delivery.delay += track.delay();
         delivery.inner = track.take_inner();
         self.ledger.settle(position, outcome, effect, stop_reason, self.elapsed);
     }
@@ -331,9 +333,14 @@ fn stop_reason(error: &Error) -> StopReason {
         (_, RetryAdvice::Never | RetryAdvice::HigherLevel | RetryAdvice::OtherSink) => {
             StopReason::NotRetryable
         }
-        (_, RetryAdvice::Once | RetryAdvice::Backoff | RetryAdvice::After(_)) => {
-            StopReason::AttemptsExhausted
-        }
+        (_, RetryAdvice::Forbidden) => StopReason::ServerForbids,
+        (
+            _,
+            RetryAdvice::Once
+            | RetryAdvice::Backoff
+            | RetryAdvice::After(_)
+            | RetryAdvice::Exactly(_),
+        ) => StopReason::AttemptsExhausted,
     }
 }
 

@@ -267,6 +267,21 @@ impl fmt::Display for SkipReason {
 }
 
 impl StopReason {
+    pub(crate) const ALL: [Self; 12] = [
+        Self::Succeeded,
+        Self::NotRetryable,
+        Self::AttemptsExhausted,
+        Self::BudgetExhausted,
+        Self::DeadlineWouldPass,
+        Self::ServerDelayTooLong,
+        Self::AmbiguousNotIdempotent,
+        Self::CircuitOpen,
+        Self::ServerForbids,
+        Self::PolicyDecided,
+        Self::CallerCancelled,
+        Self::Shutdown,
+    ];
+
     /// Returns the name that JSON, logs and metrics use: `attempts_exhausted`.
     pub fn as_str(self) -> &'static str {
         match self {

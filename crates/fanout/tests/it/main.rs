@@ -4,6 +4,7 @@
 
 mod support;
 
+mod attempts;
 mod nesting;
 mod policies;
 mod resend;
