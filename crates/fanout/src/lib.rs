@@ -64,6 +64,7 @@ mod message;
 pub mod policy;
 mod receipt;
 mod report;
+pub mod resilience;
 mod sink;
 
 pub use async_trait::async_trait;
