@@ -1,8 +1,10 @@
-//! What can be wrong with a fan-out before anything is sent.
+//! What can be wrong with a fan-out or its parts before anything is sent.
+
+use std::time::Duration;
 
 use crate::{Error, ErrorKind};
 
-/// Why a fan-out or a chain could not be built.
+/// Why a fan-out, a chain or a resilient sink could not be built.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
@@ -38,6 +40,34 @@ pub enum BuildError {
     ZeroDuration {
         /// The setting.
         setting: &'static str,
+    },
+    /// A count that must not be zero is zero.
+    #[error("{setting} must be at least 1")]
+    ZeroCount {
+        /// The setting.
+        setting: &'static str,
+    },
+    /// A number is outside of its range, or not a number.
+    #[error("{setting} is {value}; it must be in {range}")]
+    OutOfRange {
+        /// The setting.
+        setting: &'static str,
+        /// What it is.
+        value: String,
+        /// What it may be.
+        range: &'static str,
+    },
+    /// A duration leaves no room for the one that it must contain.
+    #[error("{setting} is {value:?}, shorter than {inner} ({least:?})")]
+    TooShort {
+        /// The setting.
+        setting: &'static str,
+        /// What it is.
+        value: Duration,
+        /// What it must contain.
+        inner: &'static str,
+        /// How long that is.
+        least: Duration,
     },
 }
 

@@ -2,7 +2,11 @@
 
 mod backoff;
 mod budget;
+mod retry;
+mod settings;
 mod window;
 
 pub use self::backoff::{Backoff, Jitter};
 pub use self::budget::Budget;
+pub use self::retry::{Decision, RetryRule, SoFar};
+pub use self::settings::{Resilience, RetryMaybe};

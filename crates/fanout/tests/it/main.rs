@@ -9,5 +9,7 @@ mod nesting;
 mod policies;
 mod resend;
 mod rest;
+mod retry;
+mod settings;
 mod values;
 mod verdicts;
