@@ -5,6 +5,8 @@ mod breaker;
 mod budget;
 mod retry;
 mod settings;
+mod throttle;
+mod time;
 mod window;
 
 pub use self::backoff::{Backoff, Jitter};
@@ -12,3 +14,4 @@ pub use self::breaker::{Breaker, Health, Lease, Open, counts_for_breaker};
 pub use self::budget::Budget;
 pub use self::retry::{Decision, RetryRule, SoFar};
 pub use self::settings::{Resilience, RetryMaybe};
+pub use self::throttle::{Gate, Late, Pass, RateLimit};
