@@ -19,8 +19,8 @@ pub struct Attempts {
 /// A pause between two attempts, on record from its start until it is dropped.
 #[derive(Debug)]
 #[must_use = "the pause ends when this is dropped"]
-pub struct Pause<'a> {
-    attempts: &'a Attempts,
+pub struct Pause {
+    attempt: Attempt,
     began: Instant,
 }
 
@@ -57,8 +57,8 @@ impl Attempts {
     }
 
     /// Begins a pause, which is on record as the time until the [`Pause`] is dropped.
-    pub fn pause(&self) -> Pause<'_> {
-        Pause { attempts: self, began: Instant::now() }
+    pub fn pause(&self) -> Pause {
+        Pause { attempt: self.template.clone(), began: Instant::now() }
     }
 
     /// Says why no further attempt is made. Beginning one takes it back.
@@ -83,8 +83,8 @@ impl Attempts {
     }
 }
 
-impl Drop for Pause<'_> {
+impl Drop for Pause {
     fn drop(&mut self) {
-        self.attempts.template.track().add_delay(self.began.elapsed());
+        self.attempt.track().add_delay(self.began.elapsed());
     }
 }

@@ -66,6 +66,7 @@ mod receipt;
 mod report;
 pub mod resilience;
 mod sink;
+mod sink_ext;
 
 pub use async_trait::async_trait;
 pub use bytes::Bytes;
@@ -84,6 +85,7 @@ pub use crate::report::{
     Unsatisfied,
 };
 pub use crate::sink::{Sink, SinkFn, sink_fn};
+pub use crate::sink_ext::{Filter, Inspect, MapMessage, SinkExt};
 
 /// What is shared between tasks can be.
 const _: () = {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Effect, Error, ErrorKind, RetryAdvice, StopReason};
+use crate::{Effect, Error, ErrorKind, RetryAdvice, StopReason, TimeoutScope};
 
 use super::backoff::{Backoff, Jitter};
 use super::settings::{Resilience, RetryMaybe};
@@ -65,7 +65,7 @@ impl RetryRule {
     ///
     /// The first of these that holds is the answer:
     ///
-    /// 1. The advice says no: `not_retryable`, or `server_forbids` when the sink forbade it.
+    /// 1. The whole time is over: `deadline_would_pass`. The advice says no: `not_retryable`, or `server_forbids` when the sink forbade it.
     /// 2. The message was applied: `not_retryable`. It may have been, and offering it again is not
     ///    harmless: `ambiguous_not_idempotent`.
     /// 3. The advice is [`RetryAdvice::Once`], with effect `None`: at once and transparent, at most twice
@@ -83,6 +83,9 @@ impl RetryRule {
         jitter: &mut Jitter,
         budget: impl FnOnce() -> bool,
     ) -> Decision {
+        if let Some(TimeoutScope::Total | TimeoutScope::FanOut) = error.scope() {
+            return Decision::Stop(StopReason::DeadlineWouldPass);
+        }
         match error.advice() {
             RetryAdvice::Never | RetryAdvice::HigherLevel | RetryAdvice::OtherSink => {
                 return Decision::Stop(StopReason::NotRetryable);

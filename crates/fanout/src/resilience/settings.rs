@@ -105,6 +105,33 @@ impl Default for Resilience {
 }
 
 impl Resilience {
+    /// Numbers for a webhook: the defaults, as they are.
+    ///
+    /// They suit one whose sink adds an idempotency key (mode `key` of the transport): a receiver that
+    /// honours the key makes every failure safe to retry. Without it only what surely was not applied is
+    /// retried.
+    pub fn webhook() -> Self {
+        Self::default()
+    }
+
+    /// Numbers for a large language model: an attempt may take 120 s, a send 300 s in all, and the breaker
+    /// looks at 240 s.
+    ///
+    /// A fan-out of such sinks needs a deadline to match; its default is 35 s. Asking a model twice costs
+    /// money and harms nothing, so let `fallback` proceed where one is ambiguous.
+    pub fn llm() -> Self {
+        let seconds = Duration::from_secs;
+        Self::default()
+            .attempt_timeout(seconds(120))
+            .total_timeout(seconds(300))
+            .breaker_window(seconds(240))
+    }
+
+    /// The defaults, but what may have been applied is never offered again, whatever the sink says.
+    pub fn strict() -> Self {
+        Self::default().retry_maybe(RetryMaybe::Never)
+    }
+
     /// Checks that the numbers can work together.
     ///
     /// # Errors

@@ -2,14 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by it")]
 
+mod endpoint;
 mod support;
 
 mod attempts;
+mod breaker;
+mod bulkhead;
 mod nesting;
+mod pipeline;
 mod policies;
 mod resend;
 mod rest;
 mod retry;
 mod settings;
+mod sink_ext;
+mod throttle;
 mod values;
 mod verdicts;

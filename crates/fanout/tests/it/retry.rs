@@ -256,7 +256,7 @@ fn the_whole_time_and_the_fan_out_end_a_send() {
             error: Error::timeout(scope, "scripted").with_effect(Effect::None),
             ..refused()
         };
-        stops(&case, StopReason::NotRetryable);
+        stops(&case, StopReason::DeadlineWouldPass);
     }
 }
 

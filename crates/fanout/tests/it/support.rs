@@ -140,3 +140,9 @@ pub(crate) fn hello() -> Message {
 pub(crate) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
+
+/// A runtime with a paused clock, for tests that make their own.
+pub(crate) fn paused() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_time().start_paused(true).build().unwrap()
+}
