@@ -8,6 +8,7 @@ mod support;
 mod attempts;
 mod breaker;
 mod bulkhead;
+mod model;
 mod nesting;
 mod pipeline;
 mod policies;
