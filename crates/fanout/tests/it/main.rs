@@ -17,6 +17,7 @@ mod rest;
 mod retry;
 mod settings;
 mod sink_ext;
+mod storm;
 mod throttle;
 mod values;
 mod verdicts;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fanout::BuildError;
-use fanout::resilience::Resilience;
+use fanout::resilience::{Resilience, RetryMaybe};
 use serde_json::{Value, json};
 
 const fn s(seconds: u64) -> Duration {
@@ -109,4 +109,16 @@ fn impossible_numbers_are_refused_by_name() {
     refused(base().max_waiting(usize::MAX), "max_waiting");
     let edges = base().budget_ratio(1.0).budget_floor(0.0).breaker_ratio(1.0).max_waiting(0);
     assert_eq!(edges.validate(), Ok(()));
+}
+
+#[test]
+fn profiles_differ_from_the_defaults_in_these() {
+    let base = Resilience::default;
+    assert_eq!(Resilience::webhook(), base());
+    let llm = base().attempt_timeout(s(120)).total_timeout(s(300)).breaker_window(s(240));
+    assert_eq!(Resilience::llm(), llm);
+    assert_eq!(Resilience::strict(), base().retry_maybe(RetryMaybe::Never));
+    for profile in [Resilience::webhook(), Resilience::llm(), Resilience::strict()] {
+        assert_eq!(profile.validate(), Ok(()));
+    }
 }
