@@ -1,9 +1,11 @@
-//! Dispatch alone: no-op sinks, against a bare `FuturesUnordered` over the same boxed sinks.
+//! Dispatch alone: no-op sinks, against a bare `FuturesUnordered` over the same boxed sinks; and the
+//! resilience pipeline around one such sink, against the sink alone.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use fanout::{Attempt, Error, FanOut, Message, Receipt, Sink, async_trait, policy};
+use fanout::resilience::{Resilience, Resilient};
+use fanout::{Attempt, Error, FanOut, Message, Receipt, Sink, SinkExt, async_trait, policy};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use stats_alloc::Region;
@@ -18,17 +20,24 @@ pub(crate) enum Contestant {
     Bare,
     /// A [`FanOut`] under `all`.
     FanOut,
+    /// One sink, called by hand.
+    Sink,
+    /// The same with the whole pipeline around it, a rate limit included.
+    Resilient,
 }
 
 impl Contestant {
     pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::Bare, Self::FanOut].into_iter().find(|contestant| contestant.name() == name)
+        let all = [Self::Bare, Self::FanOut, Self::Sink, Self::Resilient];
+        all.into_iter().find(|contestant| contestant.name() == name)
     }
 
     fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
             Self::FanOut => "fanout",
+            Self::Sink => "sink",
+            Self::Resilient => "resilient",
         }
     }
 }
@@ -39,6 +48,7 @@ pub(crate) struct Bench {
     runtime: Runtime,
     sinks: Vec<Arc<dyn Sink>>,
     fan_out: FanOut,
+    resilient: Resilient<NoOp>,
     message: Message,
 }
 
@@ -52,7 +62,10 @@ impl Bench {
         });
         let fan_out = builder.build().expect("the sinks have unique names");
         let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
-        Self { contestant, runtime, sinks, fan_out, message: Message::text("hello") }
+        // Everything on, and nothing that ever waits.
+        let resilience = Resilience::default().rate_limit(1e9).seed(1);
+        let resilient = NoOp.resilient(resilience).expect("the numbers are possible");
+        Self { contestant, runtime, sinks, fan_out, resilient, message: Message::text("hello") }
     }
 
     /// Sends so many times, one after the other.
@@ -65,9 +78,16 @@ impl Bench {
                         let report = self.fan_out.send(&self.message).await;
                         assert!(report.is_satisfied());
                     }
+                    Contestant::Sink => self.send_alone(&*self.sinks[0]).await,
+                    Contestant::Resilient => self.send_alone(&self.resilient).await,
                 }
             }
         });
+    }
+
+    async fn send_alone(&self, sink: &dyn Sink) {
+        let attempt = Attempt::first("alone", &self.message);
+        assert!(sink.send(&self.message, &attempt).await.is_ok());
     }
 
     async fn send_bare(&self) {
@@ -131,6 +151,21 @@ pub(crate) fn compare() {
             number(counted[1]),
             times[1] / width as f64,
         );
+    }
+}
+
+/// Prints what the resilience pipeline costs around a sink that answers at once.
+pub(crate) fn compare_resilient() {
+    println!();
+    println!("one no-op sink with everything on, per send; sink = the same called by hand");
+    println!("{:>10} {:>10} {:>7} {:>11}", "", "time", "allocs", "instr.");
+    let benches = [Contestant::Sink, Contestant::Resilient].map(|who| Bench::new(who, 1));
+    let times = interleaved([&benches[0], &benches[1]], 400_000);
+    for (bench, time) in benches.iter().zip(times) {
+        let name = bench.contestant.name();
+        let counted = instructions::per_send(name, 1, 4_000);
+        let counted = counted.map_or("-".to_owned(), |count| format!("{count:.0}"));
+        println!("{name:>10} {time:>7.0} ns {:>7} {counted:>11}", allocations(bench));
     }
 }
 
