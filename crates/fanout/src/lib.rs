@@ -27,6 +27,8 @@
 //!   sink ended ([`Outcome`]), whether it could have applied the message ([`Effect`]), what may be tried
 //!   next ([`RetryAdvice`]), whether the policy held ([`policy::Verdict`]), and where the message is now
 //!   ([`Completeness`]).
+//! - **To send in spite of failures**: [`SinkExt::resilient`], one decorator with timeouts, retries that are safe,
+//!   a budget, a breaker and limits; [`resilience`] explains its order and its numbers.
 //! - **To write a destination**: [`Sink`], one method; `fanout-conformance` checks it.
 //! - **To write a policy**: [`policy::FanOutPolicy`], one pure function; [`policy::Simulation`] tries it.
 //!
@@ -97,4 +99,5 @@ const _: () = {
     shared::<Message>();
     shared::<Receipt>();
     shared::<Report>();
+    shared::<resilience::Resilient<MemorySink>>();
 };

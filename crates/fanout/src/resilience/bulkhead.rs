@@ -70,6 +70,10 @@ impl Bulkhead {
     ///
     /// When it has to wait until a deadline and there is no tokio runtime with time enabled.
     pub async fn permit(&self, deadline: Option<Instant>) -> Result<Permit<'_>, Late> {
+        // A permit that is free is nobody else's: who waits is given one before it becomes free.
+        if let Ok(permit) = self.permits.try_acquire() {
+            return Ok(Permit { _permit: permit });
+        }
         let permit = within(deadline, self.permits.acquire()).await;
         let permit = permit.ok_or(Late { ready: None })?.expect("nobody closes the semaphore");
         Ok(Permit { _permit: permit })

@@ -1,24 +1,6 @@
 //! Sending in spite of failures: one decorator with one order, made of parts that can be used alone.
 //!
-//! [`Resilient`] is the pipeline; [`SinkExt::resilient`](crate::SinkExt::resilient) puts it around a sink.
-//! Its numbers are a [`Resilience`]. From the outside to the inside:
-//!
-//! | step | what it does | part |
-//! | --- | --- | --- |
-//! | identity | all attempts share one idempotency key and one record | [`Attempts`] |
-//! | total timeout | bounds everything below; starts when the policy starts the sink | – |
-//! | admission | so many sends under way; one more fails at once | [`Bulkhead`] |
-//! | retry | decides after a failure, before any pause | [`RetryRule`], [`Backoff`], [`Budget`] |
-//! | breaker, a look | an open one ends the send, before a permit is taken | [`Breaker`] |
-//! | throttle | inside retry, so that retries are held back too | [`Gate`], [`RateLimit`] |
-//! | permit | so many attempts in flight; none is held during a pause | [`Bulkhead`] |
-//! | breaker, the lease | taken when the attempt is about to start | [`Breaker`] |
-//! | attempt timeout | starts with the permit: queueing is not the sink's fault | – |
-//! | the sink | one attempt | – |
-//!
-//! The order is fixed, because most others are wrong: a limit outside of the retries does not limit
-//! them, a retry outside of the timeout multiplies it, a breaker inside of the attempt timeout does not
-//! see it. Whoever needs another pipeline builds a sink of the parts.
+#![doc = include_str!("../../docs/resilience.md")]
 
 mod backoff;
 mod breaker;
@@ -48,9 +30,6 @@ pub use self::throttle::{Gate, Late, Pass, RateLimit};
 
 use self::course::{Course, Refusal};
 use self::time::within;
-
-#[cfg(doc)]
-use crate::Attempts;
 
 /// A sink that retries, within bounds; see the [module](self) for the order of its steps.
 ///
@@ -152,6 +131,7 @@ impl<S: Sink> Sink for Resilient<S> {
 
 /// What an attempt holds. Dropped unsettled, it says nothing about the sink.
 struct Entry<'a> {
+    at: Instant,
     lease: Lease<'a>,
     pass: Pass<'a>,
     /// Given back last, when what was learned is on record.
@@ -197,7 +177,7 @@ impl<S: Sink> Resilient<S> {
             // While this one waited, the sink may have asked for a pause or failed for others.
             let Some(pass) = self.gate.enter(now) else { continue };
             let Ok(lease) = self.breaker.reserve(now) else { continue };
-            return Ok(Entry { lease, pass, permit });
+            return Ok(Entry { at: now, lease, pass, permit });
         }
     }
 
@@ -222,7 +202,7 @@ impl<S: Sink> Resilient<S> {
         course: &mut Course,
         entry: Entry<'_>,
     ) -> Result<Receipt, Error> {
-        let began = Instant::now();
+        let began = entry.at;
         let limit = course.limit(began, self.settings.attempt_timeout);
         let attempt = course.next_attempt(limit);
         if !course.is_retrying() {

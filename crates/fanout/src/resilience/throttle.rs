@@ -227,8 +227,13 @@ impl RateLimit {
     ///
     /// When it has to wait and there is no tokio runtime with time enabled.
     pub async fn take(&self, deadline: Option<Instant>) -> Result<(), Late> {
-        let turn = within(deadline, self.turn.acquire()).await;
-        let _turn = turn.ok_or(Late { ready: None })?.expect("nobody closes the semaphore");
+        let _turn = match self.turn.try_acquire() {
+            Ok(turn) => turn,
+            Err(_) => {
+                let turn = within(deadline, self.turn.acquire()).await;
+                turn.ok_or(Late { ready: None })?.expect("nobody closes the semaphore")
+            }
+        };
         while let Err(refused) = self.limiter.check() {
             let ready = Instant::now() + refused.wait_time_from(self.clock.now());
             if deadline.is_some_and(|deadline| deadline <= ready) {

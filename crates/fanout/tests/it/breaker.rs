@@ -157,6 +157,14 @@ fn what_began_before_it_opened_is_not_counted_afterwards() {
     late.record(Health::Failing, now);
     probe.record(Health::Working, now);
     assert!(breaker.peek(now).is_ok(), "an old failure does not open it");
+
+    let (breaker, start) = self::breaker();
+    let old: Vec<_> = (0..10).map(|_| breaker.reserve(start).unwrap()).collect();
+    call(&breaker, 5, Health::Failing, start);
+    let now = start + s(5);
+    call(&breaker, 1, Health::Working, now);
+    old.into_iter().for_each(|lease| lease.record(Health::Failing, now));
+    assert!(breaker.peek(now).is_ok(), "nor when it was closed again since");
 }
 
 #[test]

@@ -2,42 +2,105 @@
 
 use std::time::Duration;
 
-use fanout::BuildError;
-use fanout::resilience::{Resilience, RetryMaybe};
+use fanout::resilience::{Health, Resilience, RetryMaybe, counts_for_breaker};
+use fanout::{BuildError, Error, ErrorKind, TimeoutScope};
 use serde_json::{Value, json};
 
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// The rows of the table in the guide whose first column begins with `first`, without their head.
+fn table(first: &str) -> Vec<Vec<String>> {
+    let guide = include_str!("../../docs/resilience.md");
+    let head = format!("| {first} |");
+    let rows = guide.lines().skip_while(|line| !line.starts_with(&head)).skip(2);
+    rows.take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            let cells = line.trim_matches('|').split('|');
+            cells.map(|cell| cell.trim().replace('`', "")).collect()
+        })
+        .collect()
+}
+
 #[test]
-fn the_defaults_are_these() {
+fn the_defaults_are_those_of_the_guide() {
     let written = serde_json::to_value(Resilience::default()).unwrap();
-    let expected = json!({
-        "attempt_timeout": 10.0,
-        "total_timeout": 30.0,
-        "max_attempts": 3,
-        "retry_maybe": "if_repeatable",
-        "backoff_base": 0.05,
-        "throttle_base": 1.0,
-        "backoff_max": 20.0,
-        "max_server_delay": 60.0,
-        "budget_ratio": 0.2,
-        "budget_floor": 10.0,
-        "budget_ttl": 10.0,
-        "breaker_consecutive": 5,
-        "breaker_ratio": 0.5,
-        "breaker_min_calls": 20,
-        "breaker_window": 30.0,
-        "breaker_open": 5.0,
-        "breaker_open_max": 60.0,
-        "max_in_flight": 64,
-        "max_waiting": 256,
-        "rate_limit": null,
-        "seed": null,
-    });
-    assert_eq!(written, expected);
+    let rows = table("setting");
+    let mut told: Vec<_> = rows.iter().map(|row| row[0].as_str()).collect();
+    told.sort_unstable();
+    let mut kept: Vec<_> = written.as_object().unwrap().keys().map(String::as_str).collect();
+    kept.sort_unstable();
+    assert_eq!(told, kept, "every setting has a row and every row a setting");
+    for row in &rows {
+        let (value, told) = (&written[&row[0]], row[1].as_str());
+        let same = match value {
+            Value::Null => told == "none",
+            Value::String(text) => told == text,
+            number => told.parse().ok() == number.as_f64(),
+        };
+        assert!(same, "{}: the guide says {told}, the code {value}", row[0]);
+    }
     assert_eq!(Resilience::default().validate(), Ok(()));
+}
+
+#[test]
+fn the_kinds_are_those_of_the_guide() {
+    let kinds = [
+        ErrorKind::Build,
+        ErrorKind::Rejected,
+        ErrorKind::Unauthenticated,
+        ErrorKind::Forbidden,
+        ErrorKind::NotFound,
+        ErrorKind::Conflict,
+        ErrorKind::TooLarge,
+        ErrorKind::Unsupported,
+        ErrorKind::Redirected,
+        ErrorKind::Throttled,
+        ErrorKind::Unavailable,
+        ErrorKind::Upstream,
+        ErrorKind::Connect,
+        ErrorKind::Tls,
+        ErrorKind::Interrupted,
+        ErrorKind::Protocol,
+        ErrorKind::CircuitOpen,
+        ErrorKind::LocalRateLimit,
+        ErrorKind::QueueFull,
+        ErrorKind::Cancelled,
+        ErrorKind::DataLoss,
+        ErrorKind::Panic,
+        ErrorKind::Unsatisfied,
+    ];
+    let scopes = [
+        TimeoutScope::Connect,
+        TimeoutScope::Queue,
+        TimeoutScope::Attempt,
+        TimeoutScope::Total,
+        TimeoutScope::FanOut,
+    ];
+    let mut errors: Vec<(String, Error)> = kinds
+        .into_iter()
+        .map(|kind| (kind.to_string(), Error::new(kind, "scripted")))
+        .chain(
+            scopes
+                .into_iter()
+                .map(|scope| (format!("timeout ({scope})"), Error::timeout(scope, "scripted"))),
+        )
+        .collect();
+    for row in table("kind") {
+        let place = errors.iter().position(|(name, _)| *name == row[0]).expect(&row[0]);
+        let (name, error) = errors.remove(place);
+        assert_eq!(error.effect().as_str(), row[1], "{name}");
+        assert_eq!(error.advice().to_string(), row[2], "{name}");
+        let counts = counts_for_breaker(&error);
+        let told = match Health::of(&Err(error)) {
+            Health::Working => "no: proves that the sink works",
+            Health::Failing => "yes",
+            Health::Unknown => "no",
+        };
+        assert_eq!((counts, told), (row[3] == "yes", row[3].as_str()), "{name}");
+    }
+    assert!(errors.is_empty(), "not in the guide: {errors:?}");
 }
 
 #[test]
