@@ -21,7 +21,11 @@ where
         .deadline(ms(deadline))
         .build()
         .unwrap();
-    fan_out.send(hello()).await
+    let report = fan_out.send(hello()).await;
+    // What the sinks below assert, they assert inside of the engine's fence.
+    let error = report.get("a").unwrap().error();
+    assert!(error.is_none_or(|error| error.kind() != ErrorKind::Panic), "{report}");
+    report
 }
 
 #[tokio::test(start_paused = true)]

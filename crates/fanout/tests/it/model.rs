@@ -217,6 +217,7 @@ fn check(
         let stop = delivery.stop_reason().unwrap();
         assert_eq!(delivery.is_delivered(), stop == StopReason::Succeeded);
         if let Outcome::Failed(error) = delivery.outcome() {
+            assert_ne!(error.kind(), ErrorKind::Panic, "an assertion of the endpoint");
             assert!(error.effect() <= delivery.effect());
             let local = [ErrorKind::CircuitOpen, ErrorKind::QueueFull, ErrorKind::LocalRateLimit];
             assert!(counted.is_empty() || !local.contains(&error.kind()), "{report}");
