@@ -71,7 +71,8 @@ enum Phase {
 }
 
 /// That the breaker lets nobody pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the circuit breaker is open")]
 pub struct Open {
     until: Option<Instant>,
 }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::policy::{Reason, Verdict};
 use crate::{
-    Attempt, Attempts, Effect, Error, ErrorKind, Message, RetryAdvice, StopReason, TimeoutScope,
+    Attempt, Attempts, Effect, Error, ErrorKind, Message, Report, RetryAdvice, StopReason,
+    TimeoutScope,
 };
 
 use super::backoff::Jitter;
@@ -113,12 +115,7 @@ impl Course {
 
     /// The current attempt did not end in time, and its future is dropped.
     pub(super) fn timed_out(&self, limit: Limit) -> Error {
-        let message = match limit.scope {
-            TimeoutScope::Attempt => "the sink did not answer in time",
-            TimeoutScope::Total => "the time for all attempts ran out",
-            _ => "the deadline of the fan-out came first",
-        };
-        Error::timeout(limit.scope, message).with_effect(self.attempts.abandoned())
+        limit.timeout().with_effect(self.attempts.abandoned())
     }
 
     /// `error` is followed by another attempt.
@@ -156,6 +153,43 @@ impl Course {
                 "not retried: it may have been applied; set idempotency = key or always"
             }
             RetryMaybe::Never => "not retried: it may have been applied, and retry_maybe is never",
+        }
+    }
+}
+
+impl Limit {
+    fn timeout(self) -> Error {
+        let message = match self.scope {
+            TimeoutScope::Attempt => "the sink did not answer in time",
+            TimeoutScope::Total => "the time for all attempts ran out",
+            _ => "the deadline of the fan-out came first",
+        };
+        Error::timeout(self.scope, message)
+    }
+
+    /// Says whose time it really was, when the sink kept the deadline of its attempt itself: it cannot
+    /// know whether that was the attempt's own, or that of the send.
+    pub(super) fn name(self, error: Error, now: Instant) -> Error {
+        if self.until.is_none_or(|until| now < until) {
+            return error;
+        }
+        let ours = self.scope == TimeoutScope::Attempt;
+        match error.scope() {
+            Some(TimeoutScope::Attempt | TimeoutScope::Connect | TimeoutScope::Queue) if ours => {
+                error
+            }
+            Some(scope) if scope == self.scope => error,
+            Some(_) => self.timeout().with_effect(error.effect()).with_source(error),
+            None => {
+                let late = Verdict::Unsatisfied(Reason::Deadline);
+                match error.report().map(Report::verdict) {
+                    // A fan-out that gave up for want of time may have more the next time.
+                    Some(verdict) if verdict == late && ours => {
+                        error.with_advice(RetryAdvice::Backoff)
+                    }
+                    _ => error,
+                }
+            }
         }
     }
 }

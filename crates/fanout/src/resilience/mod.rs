@@ -210,8 +210,10 @@ impl<S: Sink> Resilient<S> {
         }
         // The future is dropped when this returns, so what it reached is final when it is asked for.
         let answer = within(limit.until, self.sink.send(message, &attempt)).await;
-        let result = answer.unwrap_or_else(|| Err(course.timed_out(limit)));
         let now = Instant::now();
+        let result = answer
+            .unwrap_or_else(|| Err(course.timed_out(limit)))
+            .map_err(|error| limit.name(error, now));
         if let Err(error) = &result {
             course.attempts.ended(error.effect());
         }

@@ -51,9 +51,9 @@ pub struct Pass<'a> {
 }
 
 /// That something will not come about in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not in time")]
 pub struct Late {
-    /// When it would, if that is known.
     pub(super) ready: Option<Instant>,
 }
 
@@ -140,6 +140,13 @@ impl Gate {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Late {
+    /// Returns when it would come about, if that is known.
+    pub fn ready(&self) -> Option<Instant> {
+        self.ready
     }
 }
 

@@ -93,6 +93,22 @@ async fn who_waits_for_a_permit_in_vain_has_not_tried() {
     assert_eq!(a.stop_reason(), Some(StopReason::DeadlineWouldPass));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_permit_that_comes_at_the_deadline_comes_too_late() {
+    let endpoint = Endpoint::always(Step::take().after(ms(1_000)));
+    let settings = settings().max_in_flight(1).attempt_timeout(ms(2_000));
+    let sink = resilient(&endpoint, settings.total_timeout(ms(2_000)));
+    let first = only(Arc::clone(&sink)).build().unwrap();
+    let second = only(sink).deadline(ms(1_000)).build().unwrap();
+    let (first, second) = tokio::join!(first.send(hello()), async {
+        tokio::task::yield_now().await;
+        second.send(hello()).await
+    });
+    assert!(first.is_satisfied());
+    assert!(!second.is_satisfied());
+    assert_eq!((endpoint.count(), second.get("a").unwrap().attempts()), (1, 0));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

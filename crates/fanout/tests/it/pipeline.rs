@@ -295,3 +295,121 @@ fn impossible_numbers_are_an_error_of_building() {
     let refused = endpoint.resilient(Resilience::default().max_attempts(0));
     assert!(matches!(refused, Err(fanout::BuildError::ZeroCount { setting: "max_attempts" })));
 }
+
+#[tokio::test(start_paused = true)]
+async fn around_a_fan_out_the_effect_of_a_dropped_attempt_is_what_its_sinks_reached() {
+    for (told, attempts) in [(Effect::None, 3), (Effect::Maybe, 1)] {
+        let endpoint = Endpoint::always(Step::hang().telling(told));
+        let inner = FanOut::builder(policy::all()).sink("inner", endpoint.clone()).build().unwrap();
+        let settings = settings().attempt_timeout(ms(100));
+        let fan_out = only(inner.resilient(settings).unwrap()).build().unwrap();
+        let report = fan_out.send(hello()).await;
+        assert_eq!((a(&report).attempts(), a(&report).effect()), (attempts, told), "{report}");
+        let keys: std::collections::HashSet<_> =
+            endpoint.calls().iter().map(|call| call.key.as_u128()).collect();
+        assert_eq!((endpoint.count(), keys.len()), (attempts as usize, 1));
+        let inner = a(&report).report().expect("the report of the last attempt");
+        assert_eq!(inner.get("inner").unwrap().attempts(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_pipeline_inside_of_another_counts_every_attempt_once() {
+    let endpoint = Endpoint::always(Step::refuse());
+    let inner = endpoint.clone().resilient(settings().max_attempts(2)).unwrap();
+    let outer = inner.resilient(settings().max_attempts(2)).unwrap();
+    let report = only(outer).build().unwrap().send(hello()).await;
+    assert_eq!(stopped(&report), (4, StopReason::AttemptsExhausted));
+    let numbers: Vec<_> = endpoint.calls().iter().map(|call| call.number).collect();
+    assert_eq!(numbers, [1, 2, 3, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resend_tries_anew_and_keeps_the_key_and_the_worst_effect() {
+    let endpoint = Endpoint::plays([Step::break_down(), Step::refuse()]);
+    let fan_out = only(resilient(&endpoint, settings())).build().unwrap();
+    let message = hello();
+    let report = fan_out.send(&message).await;
+    assert_eq!(stopped(&report), (1, StopReason::AmbiguousNotIdempotent));
+    let report = fan_out.resend(&message, report).await.unwrap();
+    assert!(a(&report).is_delivered());
+    assert_eq!(stopped(&report), (2, StopReason::Succeeded));
+    let calls = endpoint.calls();
+    assert!(calls.iter().all(|call| call.key == calls[0].key));
+    assert_eq!(calls[1].earlier, Effect::Maybe);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_works_without_a_fan_out_too() {
+    let endpoint = Endpoint::plays([Step::refuse()]);
+    let sink = resilient(&endpoint, settings());
+    let message = hello();
+    let attempt = fanout::Attempt::first("a", &message);
+    assert!(sink.send(&message, &attempt).await.is_ok());
+    assert_eq!(endpoint.count(), 2);
+}
+
+#[test]
+fn a_sink_that_answers_at_once_needs_no_runtime() {
+    let endpoint = Endpoint::always(Step::take());
+    let sink = resilient(&endpoint, settings().rate_limit(10.0));
+    let message = hello();
+    let attempt = fanout::Attempt::first("a", &message);
+    let sending = sink.send(&message, &attempt);
+    assert!(futures_util::FutureExt::now_or_never(sending).unwrap().is_ok());
+}
+
+/// A sink that keeps the deadline of its attempt itself, as transports do.
+fn keeps_its_deadline() -> impl Sink {
+    fanout::sink_fn(|_, attempt: fanout::Attempt| async move {
+        assert_eq!(attempt.reached(Effect::Maybe), fanout::Reach::Proceed);
+        tokio::time::sleep_until(attempt.deadline().unwrap()).await;
+        Err(fanout::Error::timeout(TimeoutScope::Attempt, "no answer"))
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn whose_time_ran_out_is_said_though_the_sink_keeps_the_deadline_itself() {
+    let times = |attempt, total| settings().attempt_timeout(ms(attempt)).total_timeout(ms(total));
+    let send = |settings, deadline| async move {
+        let sink = keeps_its_deadline().resilient(settings).unwrap();
+        only(sink).deadline(ms(deadline)).build().unwrap().send(hello()).await
+    };
+    let report = send(times(100, 200), 1_000).await;
+    assert_eq!(stopped(&report), (1, StopReason::AmbiguousNotIdempotent));
+    assert_eq!(a(&report).error().unwrap().scope(), Some(TimeoutScope::Attempt));
+    assert_eq!(a(&report).error().unwrap().message(), "no answer", "its own words");
+
+    let report = send(times(100, 100).max_in_flight(1), 1_000).await;
+    assert_eq!(stopped(&report), (1, StopReason::AmbiguousNotIdempotent), "the same instant");
+
+    let report = send(times(100, 200), 50).await;
+    assert_eq!(stopped(&report), (1, StopReason::DeadlineWouldPass));
+    assert_eq!(a(&report).error().unwrap().scope(), Some(TimeoutScope::FanOut));
+    assert_eq!((a(&report).effect(), a(&report).elapsed()), (Effect::Maybe, ms(50)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_cut_short_by_the_total_says_so_and_does_not_count_for_the_breaker() {
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let sink = fanout::sink_fn(move |_, attempt: fanout::Attempt| {
+        let first = calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+        async move {
+            attempt.entered();
+            if first {
+                let error = fanout::Error::new(ErrorKind::Unavailable, "busy");
+                let advice = RetryAdvice::Exactly(ms(80));
+                return Err(error.with_effect(Effect::None).with_advice(advice));
+            }
+            tokio::time::sleep_until(attempt.deadline().unwrap()).await;
+            Err(fanout::Error::timeout(TimeoutScope::Attempt, "no answer")
+                .with_effect(Effect::None))
+        }
+    });
+    let settings = settings().attempt_timeout(ms(100)).total_timeout(ms(150));
+    let sink = Arc::new(sink.resilient(settings.breaker_consecutive(2)).unwrap());
+    let report = only(Arc::clone(&sink)).build().unwrap().send(hello()).await;
+    assert_eq!(stopped(&report), (2, StopReason::DeadlineWouldPass));
+    assert_eq!(a(&report).error().unwrap().scope(), Some(TimeoutScope::Total));
+    assert!(sink.is_available(), "the sink had only 70 ms");
+}

@@ -58,7 +58,8 @@ async fn who_cannot_pass_in_time_learns_it_at_once() {
     let gate = Gate::new(8);
     let start = Instant::now();
     gate.pause(start, ms(1_000));
-    assert!(gate.wait(Some(start + ms(1_000))).await.is_err());
+    let late = gate.wait(Some(start + ms(1_000))).await.expect_err("too late");
+    assert_eq!(late.ready(), Some(start + ms(1_000)));
     assert_eq!(start.elapsed(), ms(0));
     assert!(gate.wait(Some(start + ms(1_001))).await.is_ok());
 }
