@@ -26,7 +26,7 @@ pub use self::budget::Budget;
 pub use self::bulkhead::{Bulkhead, Permit, Place};
 pub use self::retry::{Decision, RetryRule, SoFar};
 pub use self::settings::{Resilience, RetryMaybe};
-pub use self::throttle::{Gate, Late, Pass, RateLimit};
+pub use self::throttle::{Gate, Late, Pass, RateLimit, Turn};
 
 use self::course::{Course, Refusal};
 use self::time::within;
@@ -161,15 +161,20 @@ impl<S: Sink> Resilient<S> {
 
     /// Waits for all that an attempt needs, in order, and takes it.
     async fn enter(&self, course: &Course) -> Result<Entry<'_>, Refusal> {
-        let mut token = self.rate_limit.is_none();
+        let mut token = false;
         loop {
             self.pass_breaker(course).await?;
             self.gate.wait(course.deadline).await.map_err(Refusal::paused)?;
-            if let (Some(rate_limit), false) = (&self.rate_limit, token) {
-                rate_limit.take(course.deadline).await.map_err(Refusal::rate_limited)?;
-                token = true;
-            }
+            let turn = match &self.rate_limit {
+                Some(limit) if !token => {
+                    Some(limit.take(course.deadline).await.map_err(Refusal::rate_limited)?)
+                }
+                _ => None,
+            };
+            token = true;
+            // With a turn in hand, so that turns do not pile up behind the permits.
             let permit = self.bulkhead.permit(course.deadline).await.map_err(Refusal::no_permit)?;
+            drop(turn);
             let now = Instant::now();
             if course.deadline.is_some_and(|deadline| deadline <= now) {
                 return Err(Refusal::no_time());

@@ -10,7 +10,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
 use super::time::within;
@@ -55,6 +55,14 @@ pub struct Pass<'a> {
 #[error("not in time")]
 pub struct Late {
     pub(super) ready: Option<Instant>,
+}
+
+/// That a call may begin. While it is held nobody else is let on, so that those who have to wait for
+/// something else before they begin do not gather, and then begin all at once.
+#[derive(Debug)]
+#[must_use = "nobody else is let on until this is dropped"]
+pub struct Turn<'a> {
+    _turn: SemaphorePermit<'a>,
 }
 
 enum Look {
@@ -195,11 +203,11 @@ impl Drop for Pass<'_> {
 /// Bounds how many calls begin in a second: the generic cell rate algorithm, with bursts of one
 /// second's worth.
 ///
-/// Those who wait are served in the order in which they came. Time is tokio's clock.
+/// Those who wait are served in the order in which they came, one at a time. Time is tokio's clock.
 ///
 /// # Cancel safety
 ///
-/// Who is dropped while waiting has taken nothing.
+/// Who is dropped while waiting has taken nothing, and a [`Turn`] that is dropped lets the next one on.
 pub struct RateLimit {
     limiter: RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Nanos>>,
     clock: TokioClock,
@@ -224,7 +232,7 @@ impl RateLimit {
         }
     }
 
-    /// Waits until one more call may begin, and takes its place.
+    /// Waits until one more call may begin.
     ///
     /// # Errors
     ///
@@ -233,8 +241,8 @@ impl RateLimit {
     /// # Panics
     ///
     /// When it has to wait and there is no tokio runtime with time enabled.
-    pub async fn take(&self, deadline: Option<Instant>) -> Result<(), Late> {
-        let _turn = match self.turn.try_acquire() {
+    pub async fn take(&self, deadline: Option<Instant>) -> Result<Turn<'_>, Late> {
+        let turn = match self.turn.try_acquire() {
             Ok(turn) => turn,
             Err(_) => {
                 let turn = within(deadline, self.turn.acquire()).await;
@@ -248,7 +256,7 @@ impl RateLimit {
             }
             sleep_until(ready).await;
         }
-        Ok(())
+        Ok(Turn { _turn: turn })
     }
 }
 

@@ -72,7 +72,7 @@ async fn a_rate_limit_lets_a_seconds_worth_pass_and_then_one_at_a_time_in_order(
     for taker in 0..40_u64 {
         let limit = Arc::clone(&limit);
         takers.spawn(async move {
-            limit.take(None).await.unwrap();
+            drop(limit.take(None).await.unwrap());
             (start.elapsed(), taker)
         });
     }
@@ -89,14 +89,14 @@ async fn a_rate_limit_lets_a_seconds_worth_pass_and_then_one_at_a_time_in_order(
 async fn a_slow_rate_is_kept_too_and_who_would_be_late_learns_it_at_once() {
     let limit = RateLimit::new(0.5);
     let start = Instant::now();
-    limit.take(None).await.unwrap();
+    drop(limit.take(None).await.unwrap());
     assert!(limit.take(Some(start + ms(1_999))).await.is_err());
     assert_eq!(start.elapsed(), ms(0));
-    limit.take(None).await.unwrap();
+    drop(limit.take(None).await.unwrap());
     assert_eq!(start.elapsed(), ms(2_000));
     let waiting = timeout(ms(500), limit.take(None)).await;
     assert!(waiting.is_err(), "dropped while waiting");
-    limit.take(None).await.unwrap();
+    drop(limit.take(None).await.unwrap());
     assert_eq!(start.elapsed(), ms(4_000), "and has taken nothing");
 }
 
@@ -176,6 +176,30 @@ async fn the_rate_limit_holds_for_retries_too() {
         assert!(earlier <= 20, "a burst and a second's worth: {earlier} before call {number}");
     }
     assert!(times[149] >= 14_000 - 5, "10 at once, and 140 at ten a second: {}", times[149]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rate_is_kept_when_the_permits_were_what_all_waited_for() {
+    // The only permit is held for five seconds, while fifty and more sends come.
+    let endpoint = Endpoint::new(|call| match call {
+        0 => Step::take().after(ms(5_000)),
+        _ => Step::take(),
+    });
+    let fan_out = only(resilient(&endpoint, settings().rate_limit(10.0).max_in_flight(1)));
+    let fan_out = fan_out.build().unwrap();
+    let mut sends = JoinSet::new();
+    for _ in 0..60 {
+        let fan_out = fan_out.clone();
+        sends.spawn(async move { fan_out.send(hello()).await.is_satisfied() });
+    }
+    assert!(sends.join_all().await.into_iter().all(|satisfied| satisfied));
+    let times = endpoint.times();
+    for (number, time) in times.iter().enumerate() {
+        let lately = times[..=number].iter().filter(|at| **at + 1_000 > *time).count();
+        assert!(lately <= 10 + 10 + 1, "{lately} in the second before call {number}");
+    }
+    let at_once = times.iter().filter(|time| **time == 5_000).count();
+    assert_eq!(at_once, 11, "a burst, and the one whose turn it was");
 }
 
 #[test]
