@@ -68,7 +68,8 @@ impl Attempt {
         &self.track().name
     }
 
-    /// Returns the number of the attempt; the first is 1.
+    /// Returns the number of the attempt; the first is 1. One that repeats an attempt which surely never
+    /// reached the sink has the number of that one.
     pub fn number(&self) -> u32 {
         self.number
     }

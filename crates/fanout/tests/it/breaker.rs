@@ -248,6 +248,14 @@ async fn policies_move_on_or_do_not_begin_when_it_is_open() {
     assert!(report.is_satisfied() && report.elapsed().is_zero());
     assert_eq!(report.get("a").unwrap().attempts(), 0);
 
+    let hedged = FanOut::builder(policy::hedged(s(1)))
+        .sink("a", Arc::clone(&sink))
+        .sink("b", spare.clone())
+        .build()
+        .unwrap();
+    let report = hedged.send(hello()).await;
+    assert!(report.is_satisfied() && report.elapsed().is_zero(), "not after the delay");
+
     let untouched = Endpoint::always(Step::take());
     let quorum = FanOut::builder(policy::quorum(2))
         .sink("a", Arc::clone(&sink))

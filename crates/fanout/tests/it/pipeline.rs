@@ -413,3 +413,38 @@ async fn an_attempt_cut_short_by_the_total_says_so_and_does_not_count_for_the_br
     assert_eq!(a(&report).error().unwrap().scope(), Some(TimeoutScope::Total));
     assert!(sink.is_available(), "the sink had only 70 ms");
 }
+
+#[tokio::test(start_paused = true)]
+async fn fallback_stays_where_an_earlier_attempt_may_have_been_applied() {
+    let lost = Step::fail(ErrorKind::Interrupted, Effect::Maybe, RetryAdvice::Backoff);
+    let first = Endpoint::plays([lost, Step::reject()]).repeatable();
+    let second = Endpoint::always(Step::take());
+    let fan_out = FanOut::builder(policy::fallback(policy::OnAmbiguous::Stop))
+        .sink("a", resilient(&first, settings()))
+        .sink("b", resilient(&second, settings()))
+        .build()
+        .unwrap();
+    let report = fan_out.send(hello()).await;
+    assert_eq!(report.verdict(), policy::Verdict::Unsatisfied(policy::Reason::Ambiguous));
+    assert_eq!(stopped(&report), (2, StopReason::NotRetryable), "its own reason");
+    assert_eq!(a(&report).error().unwrap().kind(), ErrorKind::Rejected);
+    let b = report.get("b").unwrap();
+    assert!(matches!(b.outcome(), Outcome::Skipped(fanout::SkipReason::Ambiguous)));
+    assert_eq!((second.count(), report.completeness()), (0, fanout::Completeness::Unknown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_on_after_the_verdict_keeps_retrying_and_tells_in_the_end() {
+    let slow = Endpoint::plays([Step::throttle(RetryAdvice::Exactly(ms(500)))]);
+    let fan_out = FanOut::builder(policy::quorum(1))
+        .sink("a", resilient(&slow, settings()))
+        .sink("b", Endpoint::always(Step::take().after(ms(100))))
+        .build()
+        .unwrap();
+    let report = fan_out.send(hello()).await;
+    assert!(report.is_satisfied() && matches!(a(&report).outcome(), Outcome::Pending));
+    assert_eq!((a(&report).attempts(), report.elapsed()), (1, ms(100)));
+    let report = report.settled().await;
+    assert!(a(&report).is_delivered());
+    assert_eq!((a(&report).attempts(), a(&report).delay()), (2, ms(500)));
+}
