@@ -292,6 +292,18 @@ async fn a_send_that_opened_it_waits_when_there_is_time_and_keeps_its_error_when
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waited_for_a_permit_while_it_opened_does_not_try_any_more() {
+    let endpoint = Endpoint::always(Step::refuse().after(ms(100)));
+    let settings = settings().max_in_flight(1).max_attempts(1).breaker_consecutive(1);
+    let fan_out = only(resilient(&endpoint, settings)).build().unwrap();
+    let (first, second) = tokio::join!(fan_out.send(hello()), fan_out.send(hello()));
+    assert_eq!(first.get("a").unwrap().attempts(), 1);
+    let a = second.get("a").unwrap();
+    assert_eq!((a.attempts(), a.stop_reason()), (0, Some(StopReason::CircuitOpen)));
+    assert_eq!((endpoint.count(), a.elapsed()), (1, ms(100)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn refusals_and_throttles_do_not_open_it() {
     for step in [Step::reject(), Step::throttle(RetryAdvice::After(ms(1)))] {
         let endpoint = Endpoint::always(step);
