@@ -216,6 +216,15 @@ impl IdempotencyKey {
         Self(Uuid::new_v8(hash.into_bytes()))
     }
 
+    /// Returns the key as the `Idempotency-Key` field carries it: in double quotes.
+    ///
+    /// # Standards
+    ///
+    /// draft-ietf-httpapi-idempotency-key-header-07 section 2.1: a string of RFC 9651 section 3.3.3.
+    pub fn to_field(self) -> String {
+        format!("\"{}\"", self.0)
+    }
+
     /// Returns the 128 bits of the key.
     pub fn as_u128(self) -> u128 {
         self.0.as_u128()
