@@ -9,7 +9,7 @@ use std::time::Duration;
 use fanout::{Error, ErrorKind};
 use http::header::PROXY_AUTHORIZATION;
 use http::uri::Scheme;
-use http::{Request, Response, Uri};
+use http::{Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -32,6 +32,8 @@ use crate::{InBody, OutBody, classify};
 ///
 /// Requests are never repeated, with one exception: one that was handed to a kept connection which
 /// turned out to be closed, and of which nothing had been written, is moved to another connection.
+///
+/// A connection that answered 408 or 421 is not used again: the answer was about the connection.
 #[derive(Clone)]
 pub struct Client {
     pool: legacy::Client<Connector, GatedBody>,
@@ -131,7 +133,8 @@ impl Client {
         let is_empty = body.is_empty();
         let (body, gate) = body.gated();
         let mut request = Request::from_parts(parts, body);
-        let mut connection = is_empty.then(|| capture_connection(&mut request));
+        let connection = capture_connection(&mut request);
+        let mut unseen = is_empty;
         let mut sending = self.pool.request(request);
         let closing = CloseOnDrop(Arc::clone(&gate));
         let answered = poll_fn(|cx| {
@@ -139,8 +142,8 @@ impl Client {
             // A request without a body is whole with its head, and on HTTP/2 a head cannot be held
             // back once hyper has begun it. So it counts as sent from the poll in which it was handed
             // to a connection: a drop can come only after that poll.
-            if connection.as_ref().is_some_and(|one| one.connection_metadata().is_some()) {
-                connection = None;
+            if unseen && connection.connection_metadata().is_some() {
+                unseen = false;
                 gate.open();
             }
             polled
@@ -158,7 +161,14 @@ impl Client {
         };
         drop(closing);
         match result {
-            Ok(response) => Ok(response.map(|incoming| InBody::new(incoming, place))),
+            Ok(response) => {
+                if is_about_the_connection(response.status())
+                    && let Some(connection) = connection.connection_metadata().as_ref()
+                {
+                    connection.poison();
+                }
+                Ok(response.map(|incoming| InBody::new(incoming, place)))
+            }
             Err(error) => {
                 let event = event::of_request(&error, gate.is_open());
                 Err(classify::error(event, &place))
@@ -186,6 +196,14 @@ impl Drop for CloseOnDrop {
     fn drop(&mut self) {
         self.0.close();
     }
+}
+
+/// Whether the same request would fare better on another connection, so that this one must not be kept.
+///
+/// RFC 9110 section 15.5.9: a server that says 408 means to close the connection. Section 15.5.20:
+/// after a 421 the request may be repeated over a different one.
+fn is_about_the_connection(status: StatusCode) -> bool {
+    matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::MISDIRECTED_REQUEST)
 }
 
 fn check(uri: &Uri) -> Result<(), Error> {

@@ -165,3 +165,25 @@ async fn a_server_of_http1_is_told_apart() {
     assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
     assert!(error.message().contains("not valid HTTP: http/2"), "{error}");
 }
+
+#[tokio::test]
+async fn a_misdirected_request_moves_to_another_connection() {
+    let server = Server::start(|conn| async move {
+        let Conn { io, log, number, .. } = conn;
+        let Ok(mut connection) = h2::server::handshake(io).await else { return };
+        while let Some(Ok((_, mut respond))) = connection.accept().await {
+            log.saw_whole(format!("on {number}"), Vec::new());
+            let status = if number == 0 { 421 } else { 200 };
+            let answer = Response::builder().status(status).body(()).unwrap();
+            drop(respond.send_response(answer, true));
+        }
+    })
+    .await;
+    let client = client();
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(client.send(get(&server.url("/"))).await.unwrap().status().as_u16());
+    }
+    assert_eq!(statuses, [421, 200, 200]);
+    assert_eq!(server.log.connections(), 2);
+}

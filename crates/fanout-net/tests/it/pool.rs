@@ -57,6 +57,49 @@ async fn a_request_on_a_connection_that_was_closed_while_idle_is_moved_once() {
 }
 
 #[tokio::test]
+async fn a_connection_that_answered_408_or_421_is_not_used_again() {
+    for code in [408, 421] {
+        // It says so, and keeps the connection open for more all the same.
+        let server = Server::start(move |mut conn| async move {
+            while conn.request().await.is_some() {
+                let answer = if conn.number == 0 {
+                    format!("HTTP/1.1 {code} Not here\r\ncontent-length: 2\r\n\r\nno")
+                } else {
+                    OK.to_owned()
+                };
+                conn.write(answer).await;
+            }
+        })
+        .await;
+        let client = client();
+        for (body, expected) in [("1", "no"), ("2", "ok"), ("3", "ok")] {
+            let answer = client.send(post(&server.url("/"), body)).await.unwrap();
+            assert_eq!(text(answer).await, expected, "{code}");
+        }
+        assert_eq!(server.log.connections(), 2, "{code}: the good one is kept");
+        assert_eq!(server.log.bodies(), ["1", "2", "3"]);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_answered_anything_else_is_used_again() {
+    for code in [200, 400, 404, 409, 429, 500, 503] {
+        let server = Server::start(move |mut conn| async move {
+            while conn.request().await.is_some() {
+                let answer = format!("HTTP/1.1 {code} So\r\ncontent-length: 2\r\n\r\nso");
+                conn.write(answer).await;
+            }
+        })
+        .await;
+        let client = client();
+        for _ in 0..3 {
+            text(client.send(get(&server.url("/"))).await.unwrap()).await;
+        }
+        assert_eq!(server.log.connections(), 1, "{code}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_without_end_is_read_to_the_limit_and_no_further() {
     let server = Server::start(|mut conn| async move {
         conn.request().await;
