@@ -34,8 +34,12 @@ pub enum Class {
 pub struct Hints {
     /// How long the server asks to wait; zero when the time that it names has passed.
     pub retry_after: Option<Duration>,
+    /// How long it takes until there is quota again, when none is left.
+    pub quota_reset: Option<Duration>,
     /// The worst effect of the attempts before this one.
     pub earlier_effect: Effect,
+    /// Whether the request carried an idempotency key of ours.
+    pub keyed: bool,
 }
 
 impl Hints {
@@ -67,6 +71,29 @@ impl Hints {
     pub fn with_earlier_effect(mut self, effect: Effect) -> Self {
         self.earlier_effect = effect;
         self
+    }
+
+    /// Sets how long it takes until there is quota again, when none is left; more than a year counts as
+    /// a year. It counts where the server asks for patience without saying for how long.
+    #[must_use]
+    pub fn with_quota_reset(mut self, delay: Duration) -> Self {
+        self.quota_reset = Some(delay.min(YEAR));
+        self
+    }
+
+    /// Says that the request carried an idempotency key of ours.
+    #[must_use]
+    pub fn with_key(mut self) -> Self {
+        self.keyed = true;
+        self
+    }
+
+    /// The advice to wait as long as the server asks, by `Retry-After` or else by its quota.
+    pub(crate) fn delay_or(&self, otherwise: RetryAdvice) -> RetryAdvice {
+        match self.retry_after.or(self.quota_reset) {
+            Some(delay) if !delay.is_zero() => RetryAdvice::After(delay),
+            _ => otherwise,
+        }
     }
 }
 
@@ -102,6 +129,7 @@ pub fn classify(code: u16, hints: Hints) -> Class {
         Some(delay) if !delay.is_zero() => RetryAdvice::After(delay),
         _ => otherwise,
     };
+    let delay_or = |otherwise| hints.delay_or(otherwise);
     let none = Effect::None;
 
     match code {
@@ -116,6 +144,8 @@ pub fn classify(code: u16, hints: Hints) -> Class {
         404 | 410 => failed(NotFound, none, Never),
         405 | 406 | 415 | 416 | 417 | 426 => failed(Unsupported, none, Never),
         408 | 425 => failed(Unavailable, none, Backoff),
+        // Whoever knows the key is still at work on the attempt before.
+        409 if hints.keyed => conflict(after_or(RetryAdvice::After(KEY_IN_USE))),
         409 => conflict(Never),
         411 => failed(Build, none, Never),
         412 => conflict(HigherLevel),
@@ -124,13 +154,13 @@ pub fn classify(code: u16, hints: Hints) -> Class {
         421 => failed(Unavailable, none, Once),
         423 | 428 => failed(Conflict, none, HigherLevel),
         424 => failed(Conflict, none, Never),
-        429 => failed(Throttled, none, after_or(Backoff)),
+        429 => failed(Throttled, none, delay_or(Backoff)),
         400..=499 => failed(Rejected, none, Never),
         501 | 505 | 506 | 508 | 510 => failed(Unsupported, none, Never),
         // A server that knows when to come back has refused on purpose. One that does not say may be
         // a proxy that lost the connection after it passed the request on.
         503 if hints.retry_after.is_some() => failed(Unavailable, none, after_or(Backoff)),
-        503 => failed(Unavailable, Effect::Maybe, Backoff),
+        503 => failed(Unavailable, Effect::Maybe, delay_or(Backoff)),
         507 => failed(Unavailable, none, OtherSink),
         511 => failed(Connect, none, OtherSink),
         // RFC 9110 section 15: an unknown code counts as the x00 of its class; one without a class
@@ -140,8 +170,15 @@ pub fn classify(code: u16, hints: Hints) -> Class {
 }
 
 /// Returns a few words on what to do about a status, for people.
-pub(crate) fn hint(code: u16) -> Option<&'static str> {
+pub(crate) fn hint(code: u16, keyed: bool) -> Option<&'static str> {
     Some(match code {
+        // draft-ietf-httpapi-idempotency-key-header-07 section 2.7.
+        400 if keyed => "if it is about the idempotency key, the server wants it in another form",
+        409 if keyed => "an earlier attempt with the same idempotency key is still being worked on",
+        422 if keyed => {
+            "if the content is right, another payload was sent with the same idempotency key before: \
+             two different messages have the same id"
+        }
         300..=399 => "redirects are not followed, give the final URL",
         401 => "credentials are missing or not accepted",
         402 => "a quota is used up or a bill is open",
@@ -159,6 +196,9 @@ pub(crate) fn hint(code: u16) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+/// How long an attempt waits for an earlier one with the same key, when the server does not say.
+const KEY_IN_USE: Duration = Duration::from_secs(1);
 
 /// No server plans further ahead, and no clock overflows.
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);

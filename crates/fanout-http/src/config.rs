@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanout::{Error, ErrorKind};
+use fanout::{Error, ErrorKind, Idempotency};
 use fanout_net::{Client, Endpoint, HttpVersion};
 use http::{HeaderMap, Method};
 
+use crate::codes::Codes;
 use crate::request::{self, Template};
-use crate::{Compression, HttpSink};
+use crate::rules::Rules;
+use crate::{Answer, Compression, HttpSink, Opinion};
 
 /// Builds an [`HttpSink`].
 #[must_use]
@@ -26,6 +28,11 @@ pub struct HttpSinkBuilder {
     max_request_body: usize,
     max_receipt_body: usize,
     compression: Compression,
+    idempotency: Idempotency,
+    success_on: Vec<String>,
+    never_on: Vec<String>,
+    retry_on: Vec<String>,
+    rules: Rules,
 }
 
 impl HttpSinkBuilder {
@@ -42,6 +49,11 @@ impl HttpSinkBuilder {
             max_request_body: 1 << 20,
             max_receipt_body: 64 << 10,
             compression: Compression::None,
+            idempotency: Idempotency::Method,
+            success_on: Vec::new(),
+            never_on: Vec::new(),
+            retry_on: Vec::new(),
+            rules: Rules::default(),
         }
     }
 
@@ -116,13 +128,117 @@ impl HttpSinkBuilder {
         self
     }
 
+    /// Sets whether a message that may have been applied may be offered again.
+    ///
+    /// Default: [`Idempotency::Method`], so `PUT` and `DELETE` may and `POST` and `PATCH` may not. In the
+    /// mode [`Key`](Idempotency::Key) every attempt carries the field `Idempotency-Key`, the same on all
+    /// attempts at this sink and another for every sink; the server must know it, or duplicates get
+    /// through. The field is then ours: one set by [`header`](Self::header) is refused by
+    /// [`build`](Self::build), one in a message's metadata when it is sent.
+    ///
+    /// # Standards
+    ///
+    /// RFC 9110 section 9.2.2; draft-ietf-httpapi-idempotency-key-header-07.
+    pub fn idempotency(mut self, mode: Idempotency) -> Self {
+        self.idempotency = mode;
+        self
+    }
+
+    /// Takes these statuses as worth another attempt: a code `409`, a range `500-599`, or a class `5xx`.
+    ///
+    /// The advice becomes `After` when the answer says when, else `Backoff`. What the answer says of the
+    /// effect stays: after a status that leaves it open, a retry still needs a sink that is
+    /// [repeatable](Self::idempotency). May be called again to add more. Default: as the table says.
+    pub fn retry_on(mut self, codes: impl Into<String>) -> Self {
+        self.retry_on.push(codes.into());
+        self
+    }
+
+    /// Takes these statuses as final, written as for [`retry_on`](Self::retry_on), which it outweighs.
+    ///
+    /// Not even a [classifier](Self::classify_with) can then ask for another attempt.
+    pub fn never_on(mut self, codes: impl Into<String>) -> Self {
+        self.never_on.push(codes.into());
+        self
+    }
+
+    /// Takes these statuses as success, written as for [`retry_on`](Self::retry_on); it outweighs that
+    /// and [`never_on`](Self::never_on). For example `404` for a `DELETE`, or `409` for a creation.
+    pub fn success_on(mut self, codes: impl Into<String>) -> Self {
+        self.success_on.push(codes.into());
+        self
+    }
+
+    /// Sets whether a 503 is taken at its word: nothing was applied, even without `Retry-After`.
+    ///
+    /// Default: false, since proxies say 503 after they have lost the server half-way. Right for servers
+    /// that are called without a proxy between, and say it before they begin.
+    ///
+    /// # Standards
+    ///
+    /// RFC 9110 section 15.6.4.
+    pub fn trust_503(mut self, trust: bool) -> Self {
+        self.rules.trust_503 = trust;
+        self
+    }
+
+    /// Sets whether the status codes that vendors made up are known: 520 to 527 and 529. Default: false,
+    /// and each counts as 500. What they mean is [`vendor_class`](crate::vendor_class).
+    pub fn vendor_codes(mut self, known: bool) -> Self {
+        self.rules.vendor_codes = known;
+        self
+    }
+
+    /// Sets whether the `RateLimit` field is read: when nothing remains of a quota (`r=0`), its `t`
+    /// says how long a 429, or a 503, asks to wait. `Retry-After` counts before it. Default: false.
+    ///
+    /// # Standards
+    ///
+    /// draft-ietf-httpapi-ratelimit-headers-11.
+    pub fn rate_limit_fields(mut self, read: bool) -> Self {
+        self.rules.rate_limit = read;
+        self
+    }
+
+    /// Adds a classifier: `classify` sees the status and the headers of every answer, and may say what
+    /// it means, or forbid another attempt.
+    ///
+    /// Classifiers are asked in the order in which they were added, after the table and the statuses
+    /// that were named here; each sees what the answer means so far, and what it says takes its place. What
+    /// one has forbidden the next cannot allow.
+    ///
+    /// # Examples
+    ///
+    /// An API that answers `403` with a header when it is busy:
+    ///
+    /// ```
+    /// use fanout::ErrorKind;
+    /// use fanout_http::{Class, HttpSink, Opinion};
+    ///
+    /// let sink = HttpSink::post("https://api.example.com/v1")
+    ///     .classify_with(|answer| match (answer.code(), answer.header("x-busy")) {
+    ///         (403, Some(_)) => Opinion::Means(Class::failed(ErrorKind::Throttled)),
+    ///         _ => Opinion::Pass,
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), fanout::Error>(())
+    /// ```
+    pub fn classify_with(
+        mut self,
+        classify: impl Fn(&Answer<'_>) -> Opinion + Send + Sync + 'static,
+    ) -> Self {
+        self.rules.classifiers.push(Arc::new(classify));
+        self
+    }
+
     /// Builds the sink. Does no I/O.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Build`] when the URL, the method, a header or a number is not possible, or when a
-    /// shared client is given together with a setting that only a client of its own could have. No
-    /// header value and no query is ever in the text.
+    /// [`ErrorKind::Build`] when the URL, the method, a header, a set of statuses or a number is not
+    /// possible, when there is an idempotency key beside the sink's own, or when a shared client is given
+    /// together with a setting that only a client of its own could have. No header value and no query is
+    /// ever in the text.
     pub fn build(self) -> Result<HttpSink, Error> {
         let bad = |text: &'static str| Error::new(ErrorKind::Build, text);
         let method = Method::from_bytes(self.method.as_bytes())
@@ -155,6 +271,16 @@ impl HttpSinkBuilder {
             }
         }
 
+        if self.idempotency == Idempotency::Key {
+            request::no_other_key(&headers)?;
+        }
+        let rules = Rules {
+            success_on: Codes::parse("success_on", &self.success_on)?,
+            never_on: Codes::parse("never_on", &self.never_on)?,
+            retry_on: Codes::parse("retry_on", &self.retry_on)?,
+            ..self.rules
+        };
+
         let client = match self.client {
             Some(_) if self.connect_timeout.is_some() || self.version.is_some() => {
                 return Err(bad("connect_timeout and http_version belong to the shared client"));
@@ -173,9 +299,10 @@ impl HttpSinkBuilder {
             endpoint,
             headers,
             compression: self.compression,
+            idempotency: self.idempotency,
             max_body: self.max_request_body,
         };
-        Ok(HttpSink::of(Arc::new(template), client, self.timeout, self.max_receipt_body))
+        Ok(HttpSink::of(template, rules, client, self.timeout, self.max_receipt_body))
     }
 }
 
@@ -190,6 +317,11 @@ impl fmt::Debug for HttpSinkBuilder {
             .field("max_request_body", &self.max_request_body)
             .field("max_receipt_body", &self.max_receipt_body)
             .field("compression", &self.compression)
+            .field("idempotency", &self.idempotency)
+            .field("success_on", &self.success_on)
+            .field("never_on", &self.never_on)
+            .field("retry_on", &self.retry_on)
+            .field("rules", &self.rules)
             .finish_non_exhaustive()
     }
 }

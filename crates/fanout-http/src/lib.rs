@@ -33,14 +33,21 @@
 #![doc = include_str!("../docs/http-status.md")]
 
 mod classify;
+mod codes;
 mod compress;
 mod config;
+mod rate_limit;
 mod request;
+mod rules;
 mod sink;
+mod vendor;
 
+pub use fanout::Idempotency;
 pub use fanout_net::{Client, ClientBuilder, HttpVersion, Proxy};
 
 pub use crate::classify::{Class, Hints, classify};
 pub use crate::compress::Compression;
 pub use crate::config::HttpSinkBuilder;
+pub use crate::rules::{Answer, Opinion};
 pub use crate::sink::HttpSink;
+pub use crate::vendor::vendor_class;

@@ -1,7 +1,7 @@
 //! From a message to a request: pure.
 
 use bytes::Bytes;
-use fanout::{Error, ErrorKind, Message};
+use fanout::{Error, ErrorKind, Idempotency, IdempotencyKey, Message};
 use fanout_net::Endpoint;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
@@ -16,13 +16,18 @@ pub(crate) struct Template {
     pub(crate) endpoint: Endpoint,
     pub(crate) headers: HeaderMap,
     pub(crate) compression: Compression,
+    pub(crate) idempotency: Idempotency,
     /// Of the payload before compression, in bytes, inclusive.
     pub(crate) max_body: usize,
 }
 
 impl Template {
-    /// Makes the request for `message`.
-    pub(crate) fn request(&self, message: &Message) -> Result<Request<Bytes>, Error> {
+    /// Makes the request for `message`, every attempt with the same `key`.
+    pub(crate) fn request(
+        &self,
+        message: &Message,
+        key: IdempotencyKey,
+    ) -> Result<Request<Bytes>, Error> {
         let payload = message.payload();
         if payload.len() > self.max_body {
             return Err(Error::new(
@@ -38,6 +43,11 @@ impl Template {
             headers.insert(CONTENT_TYPE, value(&CONTENT_TYPE, content_type)?);
         }
         self.add_metadata(&mut headers, message)?;
+        if self.idempotency == Idempotency::Key {
+            no_other_key(&headers)?;
+            let key = HeaderValue::try_from(key.to_field()).expect("digits and quotes are text");
+            headers.insert(IDEMPOTENCY_KEY, key);
+        }
 
         let body = if payload.is_empty() {
             headers.remove(CONTENT_TYPE);
@@ -102,6 +112,18 @@ pub(crate) fn header(key: &str, text: &str) -> Result<(HeaderName, HeaderValue),
     Ok((name, value))
 }
 
+/// Refuses a key of the user's where the sink writes its own.
+pub(crate) fn no_other_key(headers: &HeaderMap) -> Result<(), Error> {
+    if headers.contains_key(IDEMPOTENCY_KEY) {
+        return Err(Error::new(
+            ErrorKind::Build,
+            "this sink writes the idempotency key itself: take yours out, or set another mode",
+        )
+        .with_context("header", IDEMPOTENCY_KEY));
+    }
+    Ok(())
+}
+
 /// The header that says who we are, unless the user says something else.
 pub(crate) fn user_agent() -> (HeaderName, HeaderValue) {
     (USER_AGENT, HeaderValue::from_static(concat!("fanout/", env!("CARGO_PKG_VERSION"))))
@@ -128,6 +150,9 @@ fn value(name: &HeaderName, text: &str) -> Result<HeaderValue, Error> {
     value.set_sensitive(SENSITIVE.contains(&name.as_str()));
     Ok(value)
 }
+
+/// draft-ietf-httpapi-idempotency-key-header-07 section 2.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// RFC 9110 sections 7.2, 7.6.1, 8.6 and 10.1.1, RFC 9112 section 6.1, RFC 9113 section 8.2.2.
 /// `proxy-authorization` is for the proxy alone, and part of its URL.

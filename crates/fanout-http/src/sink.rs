@@ -7,17 +7,18 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use fanout::{
-    Attempt, BodyState, Effect, Error, ErrorKind, Message, Metadata, Reach, Receipt, Sink, Status,
-    async_trait,
+    Attempt, BodyState, Effect, Error, ErrorKind, Idempotency, Message, Metadata, Reach, Receipt,
+    Sink, Status, async_trait,
 };
 use fanout_net::{Client, InBody, OutBody, read_to_limit_by};
 use http::header::LOCATION;
 use http::{HeaderMap, Response, StatusCode};
 use tokio::time::Instant;
 
-use crate::HttpSinkBuilder;
-use crate::classify::{self, Class, Hints, classify};
+use crate::classify;
 use crate::request::Template;
+use crate::rules::Rules;
+use crate::{Class, HttpSinkBuilder};
 
 /// An HTTP destination: every attempt is one request.
 ///
@@ -31,6 +32,7 @@ use crate::request::Template;
 #[derive(Clone)]
 pub struct HttpSink {
     template: Arc<Template>,
+    rules: Arc<Rules>,
     client: Client,
     timeout: Duration,
     max_receipt_body: usize,
@@ -71,18 +73,26 @@ impl HttpSink {
     }
 
     pub(crate) fn of(
-        template: Arc<Template>,
+        template: Template,
+        rules: Rules,
         client: Client,
         timeout: Duration,
         max_receipt_body: usize,
     ) -> Self {
-        Self { template, client, timeout, max_receipt_body, warned: Arc::default() }
+        Self {
+            template: Arc::new(template),
+            rules: Arc::new(rules),
+            client,
+            timeout,
+            max_receipt_body,
+            warned: Arc::default(),
+        }
     }
 
     async fn attempt(&self, message: &Message, attempt: &Attempt) -> Result<Receipt, Error> {
         let own = Instant::now() + self.timeout;
         let deadline = attempt.deadline().map_or(own, |deadline| deadline.min(own));
-        let request = self.template.request(message)?;
+        let request = self.template.request(message, attempt.idempotency_key())?;
         let request = request.map(|payload| OutBody::whole(payload).with_attempt(attempt.clone()));
         let response = self.client.send_by(request, Some(deadline)).await?;
         self.answer(response, deadline, attempt.earlier_effect()).await
@@ -95,8 +105,12 @@ impl HttpSink {
         earlier: Effect,
     ) -> Result<Receipt, Error> {
         let (head, body) = response.into_parts();
-        let hints = Hints::of(&head.headers, SystemTime::now()).with_earlier_effect(earlier);
-        let class = classify(head.status.as_u16(), hints);
+        let mut hints =
+            self.rules.hints(&head.headers, SystemTime::now()).with_earlier_effect(earlier);
+        if self.template.idempotency == Idempotency::Key {
+            hints = hints.with_key();
+        }
+        let class = self.rules.class(head.status.as_u16(), &head.headers, hints);
         match class {
             Class::Delivered | Class::Accepted => {
                 let read = read_to_limit_by(body, self.max_receipt_body, Some(deadline)).await;
@@ -107,7 +121,7 @@ impl HttpSink {
                 let (excerpt, _) = read_to_limit_by(body, MAX_EXCERPT, Some(deadline)).await;
                 // The path may be a secret, as those of webhooks are: the place is enough.
                 let endpoint = &self.template.endpoint;
-                let mut error = refusal(kind, head.status, &head.headers)
+                let mut error = refusal(kind, head.status, &head.headers, hints.keyed)
                     .with_context("endpoint", format!("{}:{}", endpoint.host(), endpoint.port()))
                     .with_effect(effect)
                     .with_advice(advice)
@@ -168,9 +182,10 @@ impl Sink for HttpSink {
         self.attempt(message, attempt).await
     }
 
-    /// RFC 9110 section 9.2.2: repeating an idempotent method does no more than doing it once.
+    /// As [`idempotency`](HttpSinkBuilder::idempotency) says; by default RFC 9110 section 9.2.2:
+    /// repeating an idempotent method does no more than doing it once.
     fn is_repeatable(&self) -> bool {
-        self.template.method.is_idempotent()
+        self.template.idempotency.is_repeatable(self.template.method.is_idempotent())
     }
 }
 
@@ -179,15 +194,16 @@ impl fmt::Debug for HttpSink {
         f.debug_struct("HttpSink")
             .field("method", &self.template.method)
             .field("endpoint", &self.template.endpoint)
+            .field("idempotency", &self.template.idempotency)
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
 }
 
 /// The error for an answer that is not a success.
-fn refusal(kind: ErrorKind, status: StatusCode, headers: &HeaderMap) -> Error {
+fn refusal(kind: ErrorKind, status: StatusCode, headers: &HeaderMap, keyed: bool) -> Error {
     let status = status_of(status);
-    let text = match classify::hint(status.code()) {
+    let text = match classify::hint(status.code(), keyed) {
         Some(hint) => format!("the server answered {status}: {hint}"),
         None => format!("the server answered {status}"),
     };

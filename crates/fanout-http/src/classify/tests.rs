@@ -10,6 +10,7 @@ use super::*;
 fn documented() -> (BTreeMap<u16, [String; 3]>, BTreeMap<String, [String; 3]>) {
     let (mut codes, mut classes) = (BTreeMap::new(), BTreeMap::new());
     let text = include_str!("../../docs/http-status.md");
+    let text = text.split("\n## ").next().unwrap();
     for line in text.lines().filter(|line| line.starts_with("| ")).skip(2) {
         let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
         let [code, kind, effect, advice, standard, _] = cells[..] else { panic!("{line}") };
@@ -52,6 +53,48 @@ fn the_code_says_what_the_documentation_says() {
     }
     assert!(codes.keys().all(|code| (100..=599).contains(code)));
     assert_eq!(classes.len(), 6);
+}
+
+#[test]
+fn the_codes_of_vendors_mean_what_the_documentation_says() {
+    let text = include_str!("../../docs/http-status.md");
+    let section = text.split("\n## ").find(|section| section.starts_with("Codes of vendors"));
+    let mut known = BTreeMap::new();
+    for line in section.unwrap().lines().filter(|line| line.starts_with("| ")).skip(2) {
+        let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [codes, kind, effect, advice, _] = cells[..] else { panic!("{line}") };
+        for code in codes.split(", ") {
+            known.insert(code.parse::<u16>().unwrap(), [kind, effect, advice].map(str::to_owned));
+        }
+    }
+    assert_eq!(known.len(), 9);
+    for code in 0..=999 {
+        let found = crate::vendor_class(code, Hints::default()).map(said);
+        assert_eq!(found.as_ref(), known.get(&code), "{code}");
+    }
+    let hints = Hints { retry_after: Some(Duration::from_secs(7)), ..Hints::default() };
+    let after = said(crate::vendor_class(529, hints).unwrap());
+    assert_eq!(after[2], "after 7000 ms");
+}
+
+#[test]
+fn a_key_of_ours_makes_a_conflict_worth_waiting_for_and_changes_nothing_else() {
+    let keyed = Hints::default().with_key();
+    let after = |seconds| RetryAdvice::After(Duration::from_secs(seconds));
+    for code in 400..=599 {
+        match code {
+            409 => assert_eq!(failed(code, keyed), (Effect::None, after(1), false)),
+            _ => assert_eq!(failed(code, keyed), failed(code, Hints::default()), "{code}"),
+        }
+    }
+    let hinted = |delay| Hints { retry_after: Some(Duration::from_secs(delay)), ..keyed };
+    assert_eq!(failed(409, hinted(7)).1, after(7));
+    assert_eq!(failed(409, hinted(0)).1, after(1));
+    assert!(failed(409, keyed.with_earlier_effect(Effect::Maybe)).2, "possibly done");
+    for code in [400, 409, 422] {
+        assert_ne!(hint(code, true), hint(code, false), "{code}");
+        assert!(hint(code, true).unwrap().contains("idempotency key"), "{code}");
+    }
 }
 
 fn failed(code: u16, hints: Hints) -> (Effect, RetryAdvice, bool) {
