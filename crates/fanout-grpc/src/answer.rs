@@ -158,7 +158,7 @@ mod tests {
             ..Answer::default()
         };
         let error = error(answer);
-        assert_eq!(error.advice(), RetryAdvice::After(Duration::from_millis(250)));
+        assert_eq!(error.advice(), RetryAdvice::Exactly(Duration::from_millis(250)));
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use fanout::{Error, ErrorKind};
+use fanout::{Error, ErrorKind, Idempotency};
 use fanout_net::{Client, Endpoint, HttpVersion};
 use http::HeaderMap;
 
-use crate::request::{MethodName, add};
+use crate::request::{MethodName, add, no_other_key};
 use crate::schema::Schema;
 use crate::sink::{GrpcSink, Settings};
 
@@ -22,6 +22,7 @@ pub struct GrpcSinkBuilder {
     max_request: usize,
     max_response: usize,
     compression: Compression,
+    idempotency: Idempotency,
     roots: Option<Vec<u8>>,
     identity: Option<(Vec<u8>, Vec<u8>)>,
 }
@@ -49,6 +50,7 @@ impl GrpcSinkBuilder {
             max_request: 1024 * 1024,
             max_response: 4 * 1024 * 1024,
             compression: Compression::default(),
+            idempotency: Idempotency::Method,
             roots: None,
             identity: None,
         }
@@ -109,6 +111,23 @@ impl GrpcSinkBuilder {
         self
     }
 
+    /// Sets whether a message that may have been applied may be offered again.
+    ///
+    /// **Default**: [`Idempotency::Method`]: only when the schema is known and the method is annotated
+    /// with `idempotency_level`. In the mode [`Key`](Idempotency::Key) every attempt carries the metadata
+    /// `idempotency-key`, the same on all attempts at this sink and another for every sink, as HTTP
+    /// writes it: in double quotes. The server must know it, or duplicates get through. The name is then
+    /// ours: set by [`metadata`](Self::metadata) it is refused by [`build`](Self::build), in a message when
+    /// that is sent.
+    ///
+    /// # Standards
+    ///
+    /// draft-ietf-httpapi-idempotency-key-header-07; `google.protobuf.MethodOptions.idempotency_level`.
+    pub fn idempotency(mut self, mode: Idempotency) -> Self {
+        self.idempotency = mode;
+        self
+    }
+
     /// Trusts the certificates of `pem`, one or more, in place of the platform's roots.
     pub fn root_certificates(mut self, pem: impl AsRef<[u8]>) -> Self {
         self.roots = Some(pem.as_ref().to_vec());
@@ -128,7 +147,7 @@ impl GrpcSinkBuilder {
     ///
     /// [`ErrorKind::Build`] when the endpoint is no URL of the schemes `http`, `https`, `grpc` or
     /// `grpcs`, or has a query; when the method is not named in full, is not in the descriptor set, or
-    /// streams; when metadata is not valid; when the timeout is zero; when the client does not speak
+    /// streams; when metadata is not valid, or is an idempotency key beside the sink's own; when the timeout is zero; when the client does not speak
     /// HTTP/2; when certificates do not hold together, or are given beside a client.
     pub fn build(self) -> Result<GrpcSink, Error> {
         let refused = |message: &'static str| Err(Error::new(ErrorKind::Build, message));
@@ -140,6 +159,9 @@ impl GrpcSinkBuilder {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.metadata {
             add(&mut headers, name, value)?;
+        }
+        if self.idempotency == Idempotency::Key {
+            no_other_key(&headers)?;
         }
         let client = match (self.client, self.roots, self.identity) {
             (Some(client), None, None) => client,
@@ -163,6 +185,7 @@ impl GrpcSinkBuilder {
                 max_request: self.max_request,
                 max_response: self.max_response,
                 compression: self.compression,
+                idempotency: self.idempotency,
             },
             self.schema,
         )
@@ -181,6 +204,7 @@ impl std::fmt::Debug for GrpcSinkBuilder {
             .field("max_request", &self.max_request)
             .field("max_response", &self.max_response)
             .field("compression", &self.compression)
+            .field("idempotency", &self.idempotency)
             .field("own_roots", &self.roots.is_some())
             .field("identity", &self.identity.is_some())
             .finish_non_exhaustive()

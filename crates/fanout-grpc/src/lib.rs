@@ -42,6 +42,7 @@ mod sink;
 mod transcode;
 mod wire;
 
+pub use fanout::Idempotency;
 pub use fanout_net::{Client, HttpVersion};
 
 pub use crate::config::{Compression, GrpcSinkBuilder};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use base64::Engine as _;
-use fanout::{Error, ErrorKind, Metadata};
+use fanout::{Error, ErrorKind, IdempotencyKey, Metadata};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -58,11 +58,12 @@ impl fmt::Display for MethodName {
 /// Makes the metadata of one call: what the sink always sends, what the message adds, and what gRPC
 /// wants to know about the attempt.
 ///
-/// A name that the message gives replaces the sink's values under it.
+/// A name that the message gives replaces the sink's values under it. A key is written here alone.
 pub(crate) fn headers(
     fixed: &HeaderMap,
     message: &Metadata,
     attempt: u32,
+    key: Option<IdempotencyKey>,
     time_left: Duration,
 ) -> Result<HeaderMap, Error> {
     let mut own = HeaderMap::new();
@@ -72,11 +73,28 @@ pub(crate) fn headers(
     let mut headers = fixed.clone();
     // `extend` replaces what was there, and keeps all values of a name that comes repeatedly.
     headers.extend(own);
+    if let Some(key) = key {
+        no_other_key(&headers)?;
+        let key = HeaderValue::try_from(key.to_field()).expect("digits and quotes are text");
+        headers.insert(IDEMPOTENCY_KEY, key);
+    }
     headers.insert("grpc-timeout", timeout_value(time_left));
     if attempt > 1 {
         headers.insert("grpc-previous-rpc-attempts", HeaderValue::from(attempt - 1));
     }
     Ok(headers)
+}
+
+/// Refuses a key of the user's where the sink writes its own.
+pub(crate) fn no_other_key(headers: &HeaderMap) -> Result<(), Error> {
+    if headers.contains_key(IDEMPOTENCY_KEY) {
+        return Err(Error::new(
+            ErrorKind::Build,
+            "this sink writes the idempotency key itself: take yours out, or set another mode",
+        )
+        .with_context("metadata", IDEMPOTENCY_KEY));
+    }
+    Ok(())
 }
 
 /// Adds one pair, checked: the name is in lower case afterwards, a binary value in base64.
@@ -137,6 +155,9 @@ pub(crate) fn timeout_value(duration: Duration) -> HeaderValue {
     HeaderValue::try_from(format!("{number}{unit}"))
         .expect("digits and a letter are a header value")
 }
+
+/// The name that HTTP has for it, so that a server of both needs to know but one.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Names that gRPC or HTTP/2 use for themselves.
 fn reserved(lower: &str) -> bool {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fanout::{
-    Attempt, BodyState, Effect, Error, ErrorKind, Message, Metadata, Reach, Receipt, Sink, Status,
-    TimeoutScope, async_trait,
+    Attempt, BodyState, Effect, Error, ErrorKind, Idempotency, Message, Metadata, Reach, Receipt,
+    Sink, Status, TimeoutScope, async_trait,
 };
 use fanout_net::{Client, Endpoint};
 use http::HeaderMap;
@@ -41,9 +41,10 @@ use crate::wire::{Seen, Wire};
 /// - Message metadata becomes gRPC metadata, checked as [`metadata`](GrpcSinkBuilder::metadata) says.
 ///   The content type of a message says nothing: the schema decides what its payload is.
 /// - Failures mean what [`classify`](crate::classify) and `docs/grpc-status.md` say.
-/// - It is [repeatable](Sink::is_repeatable) when the method is annotated with an `idempotency_level`
-///   and the types are known: from the start with a descriptor set, after the first send or
-///   [`load_schema`](Self::load_schema) with reflection.
+/// - It is [repeatable](Sink::is_repeatable) as [`idempotency`](GrpcSinkBuilder::idempotency) says. By
+///   default that is when the method is annotated with an `idempotency_level` and the types are known:
+///   from the start with a descriptor set, after the first send or [`load_schema`](Self::load_schema)
+///   with reflection.
 #[derive(Clone)]
 pub struct GrpcSink(Arc<Inner>);
 
@@ -61,6 +62,7 @@ pub(crate) struct Settings {
     pub(crate) max_request: usize,
     pub(crate) max_response: usize,
     pub(crate) compression: Compression,
+    pub(crate) idempotency: Idempotency,
 }
 
 enum Types {
@@ -121,7 +123,7 @@ impl GrpcSink {
     pub async fn health(&self) -> Result<Health, Error> {
         let settings = &self.0.settings;
         let deadline = Instant::now() + settings.timeout;
-        let headers = headers(&settings.headers, &Metadata::default(), 1, settings.timeout);
+        let headers = headers(&settings.headers, &Metadata::default(), 1, None, settings.timeout);
         let payload = health::question(settings.method.service());
         let path = PathAndQuery::from_static(health::PATH);
         let answered = self.0.call(path, payload, headers?, None, deadline).await;
@@ -141,11 +143,12 @@ impl Sink for GrpcSink {
     }
 
     fn is_repeatable(&self) -> bool {
-        match &self.0.types {
+        let annotated = match &self.0.types {
             Types::Encoded => false,
             Types::Known(method) => method.repeatable,
             Types::Reflected(shared) => shared.get().is_some_and(|method| method.repeatable),
-        }
+        };
+        self.0.settings.idempotency.is_repeatable(annotated)
     }
 }
 
@@ -171,7 +174,9 @@ impl Inner {
         if left.is_zero() {
             return Err(out_of_time("there was no time left to send the message"));
         }
-        let headers = headers(&settings.headers, message.metadata(), attempt.number(), left)?;
+        let keyed = settings.idempotency == Idempotency::Key;
+        let key = keyed.then(|| attempt.idempotency_key());
+        let headers = headers(&settings.headers, message.metadata(), attempt.number(), key, left)?;
 
         let path = settings.method.path().clone();
         let (reply, answer) = self.call(path, payload, headers, Some(attempt), deadline).await?;
@@ -291,6 +296,7 @@ impl fmt::Debug for GrpcSink {
             .field("max_request", &settings.max_request)
             .field("max_response", &settings.max_response)
             .field("compression", &settings.compression)
+            .field("idempotency", &settings.idempotency)
             .field("schema", &schema)
             .finish_non_exhaustive()
     }

@@ -122,9 +122,9 @@ async fn codes(harness: Arc<dyn Harness>) -> Outcome {
 }
 
 async fn pushback(harness: Arc<dyn Harness>) -> Outcome {
-    let exact = RetryAdvice::After(Duration::from_millis(250));
-    for (value, wanted) in [("250", exact), ("-1", RetryAdvice::Never), ("abc", RetryAdvice::Never)]
-    {
+    let exact = RetryAdvice::Exactly(Duration::from_millis(250));
+    let forbidden = RetryAdvice::Forbidden;
+    for (value, wanted) in [("250", exact), ("-1", forbidden), ("abc", forbidden)] {
         let answer = Answer::status(14).with_trailer("grpc-retry-pushback-ms", value);
         let result = Scene::set(&harness, answer).await?.send().await;
         let advice = result.as_ref().err().map(Error::advice);

@@ -71,10 +71,15 @@ impl Hints {
     pub(super) fn apply(&self, error: Error) -> Error {
         match (self.pushback, self.delay()) {
             (Some(Pushback::Forbidden), _) => error
-                .with_advice(RetryAdvice::Never)
+                .with_advice(RetryAdvice::Forbidden)
                 .with_context("pushback", "the server forbids another attempt"),
-            (_, Some(delay)) if error.advice() == RetryAdvice::Backoff => {
-                error.with_advice(RetryAdvice::After(delay))
+            (pushback, Some(delay)) if error.advice() == RetryAdvice::Backoff => {
+                error.with_advice(match pushback {
+                    Some(_) => RetryAdvice::Exactly(delay),
+                    // No floor at all is no advice.
+                    None if delay.is_zero() => RetryAdvice::Backoff,
+                    None => RetryAdvice::After(delay),
+                })
             }
             _ => error,
         }
@@ -179,6 +184,17 @@ mod tests {
         assert_eq!(exact.delay(), Some(Duration::from_millis(7)));
         let error = super::super::classify_status(8, &hints.with_pushback(Pushback::Forbidden))
             .expect("an error");
-        assert_eq!(error.advice(), RetryAdvice::Never);
+        assert_eq!(error.advice(), RetryAdvice::Forbidden);
+    }
+
+    #[test]
+    fn pushback_is_exact_and_retry_info_is_a_floor() {
+        let advice = |hints| super::super::classify_status(14, &hints).expect("an error").advice();
+        let ms = Duration::from_millis;
+        let pushed = |delay| Hints::new().with_pushback(Pushback::After(ms(delay)));
+        assert_eq!(advice(pushed(7)), RetryAdvice::Exactly(ms(7)));
+        assert_eq!(advice(pushed(0)), RetryAdvice::Exactly(Duration::ZERO));
+        assert_eq!(advice(Hints::new().with_retry_info(ms(7))), RetryAdvice::After(ms(7)));
+        assert_eq!(advice(Hints::new().with_retry_info(ms(0))), RetryAdvice::Backoff);
     }
 }

@@ -72,6 +72,27 @@ fn only_an_annotated_method_is_repeatable() {
 }
 
 #[test]
+fn the_mode_decides_what_is_repeatable() {
+    use fanout::Sink as _;
+    for (mode, annotated, other) in [
+        (Idempotency::Method, true, false),
+        (Idempotency::Key, true, true),
+        (Idempotency::Always, true, true),
+        (Idempotency::Never, false, false),
+    ] {
+        for (method, expected) in [("Find", annotated), ("Place", other)] {
+            let schema = Schema::Descriptors(descriptors().clone());
+            let sink = GrpcSink::unary("grpc://h", format!("shop.v1.Orders/{method}"));
+            let sink = sink.schema(schema).idempotency(mode).build().unwrap();
+            assert_eq!(sink.is_repeatable(), expected, "{mode} {method}");
+        }
+    }
+    let keyed = || unary("grpc://h").idempotency(Idempotency::Key);
+    refused(keyed().metadata("Idempotency-Key", "s3cret"), "idempotency-key");
+    unary("grpc://h").metadata("idempotency-key", "mine").build().expect("another mode");
+}
+
+#[test]
 fn debug_shows_no_secret() {
     let builder = unary("grpc://user:s3cret@h").metadata("authorization", "s3cret");
     assert!(!format!("{builder:?}").contains("s3cret"));

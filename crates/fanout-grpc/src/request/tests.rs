@@ -71,7 +71,7 @@ fn the_message_replaces_what_the_sink_always_sends() {
     add(&mut fixed, "x-a", "sink").unwrap();
     add(&mut fixed, "x-b", "sink").unwrap();
     let message: Metadata = [("x-a", "1"), ("X-A", "2")].into_iter().collect();
-    let headers = headers(&fixed, &message, 1, Duration::from_secs(3)).unwrap();
+    let headers = headers(&fixed, &message, 1, None, Duration::from_secs(3)).unwrap();
     let values =
         |name| headers.get_all(name).iter().map(|v| v.to_str().unwrap()).collect::<Vec<_>>();
     assert_eq!(values("x-a"), ["1", "2"]);
@@ -83,7 +83,7 @@ fn the_message_replaces_what_the_sink_always_sends() {
 #[test]
 fn later_attempts_say_how_many_came_before() {
     let headers =
-        headers(&HeaderMap::new(), &Metadata::default(), 3, Duration::from_secs(1)).unwrap();
+        headers(&HeaderMap::new(), &Metadata::default(), 3, None, Duration::from_secs(1)).unwrap();
     assert_eq!(headers["grpc-previous-rpc-attempts"], "2");
 }
 
@@ -117,4 +117,19 @@ fn the_answers_metadata_is_text_and_without_the_status() {
     let metadata = metadata([&head, &tail].into_iter());
     let pairs: Vec<_> = metadata.iter().collect();
     assert_eq!(pairs, [("x-a", "1"), ("x-bin", "aGk"), ("x-raw", "\u{fffd}")]);
+}
+
+#[test]
+fn a_key_is_written_as_http_writes_it_and_stands_alone() {
+    let message = fanout::Message::bytes("x");
+    let key = fanout::Attempt::first("orders", &message).idempotency_key();
+    let second = Duration::from_secs(1);
+    let written = headers(&HeaderMap::new(), &Metadata::default(), 2, Some(key), second).unwrap();
+    assert_eq!(written["idempotency-key"], format!("\"{key}\""));
+    let own: Metadata = [("Idempotency-Key", "s3cret")].into_iter().collect();
+    let error = headers(&HeaderMap::new(), &own, 1, Some(key), second).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Build);
+    assert!(!format!("{error} {error:?}").contains("s3cret"));
+    let kept = headers(&HeaderMap::new(), &own, 1, None, second).unwrap();
+    assert_eq!(kept["idempotency-key"], "s3cret");
 }

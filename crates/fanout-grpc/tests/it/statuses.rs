@@ -71,20 +71,21 @@ async fn advice(
 
 #[tokio::test]
 async fn pushback_and_retry_info_reach_the_advice() {
-    let after = |ms| RetryAdvice::After(Duration::from_millis(ms));
-    assert_eq!(advice("8", "grpc-retry-pushback-ms", "250").await, (Effect::None, after(250)));
-    assert_eq!(advice("14", "grpc-retry-pushback-ms", "250").await, (Effect::None, after(250)));
+    let exactly = |ms| RetryAdvice::Exactly(Duration::from_millis(ms));
+    assert_eq!(advice("8", "grpc-retry-pushback-ms", "250").await, (Effect::None, exactly(250)));
+    assert_eq!(advice("14", "grpc-retry-pushback-ms", "250").await, (Effect::None, exactly(250)));
     assert_eq!(advice("14", "x-other", "250").await, (Effect::Maybe, RetryAdvice::Backoff));
-    assert_eq!(advice("4", "grpc-retry-pushback-ms", "9").await, (Effect::Maybe, after(9)));
+    assert_eq!(advice("4", "grpc-retry-pushback-ms", "9").await, (Effect::Maybe, exactly(9)));
     for forbidding in ["-1", "abc", ""] {
         let (_, advice) = advice("14", "grpc-retry-pushback-ms", forbidding).await;
-        assert_eq!(advice, RetryAdvice::Never, "{forbidding:?}");
+        assert_eq!(advice, RetryAdvice::Forbidden, "{forbidding:?}");
     }
     let info = retry_info(3);
     let server =
         always(move || raw(&[], "", &[("grpc-status", "8"), ("grpc-status-details-bin", &info)]))
             .await;
-    assert_eq!(failure(server.place()).await.advice(), after(3_000));
+    let advice = failure(server.place()).await.advice();
+    assert_eq!(advice, RetryAdvice::After(Duration::from_secs(3)));
 }
 
 /// `google.rpc.Status` with a `RetryInfo`, written by hand so that it shares no code with the reader.
