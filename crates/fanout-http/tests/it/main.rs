@@ -6,6 +6,7 @@ mod fan_out;
 mod faults;
 mod pool;
 mod requests;
+mod resilient;
 mod server;
 
 use fanout::{Attempt, Error, Message, Receipt, Sink};

@@ -146,6 +146,11 @@ fn what_cannot_work_is_refused_when_the_sink_is_built() {
     check(HttpSink::post(url).header("x-a", "s3cret\n"), "header: x-a");
     check(HttpSink::post(url).header("Content-Length", "s3cret"), "header: content-length");
     check(HttpSink::post(url).content_type("s3cret\n"), "header: content-type");
+    let keyed = HttpSink::post(url).idempotency(fanout_http::Idempotency::Key);
+    check(keyed.header("Idempotency-Key", "s3cret"), "header: idempotency-key");
+    check(HttpSink::post(url).retry_on("5x"), "retry_on: 5x");
+    check(HttpSink::post(url).never_on("599-500"), "never_on: 599-500");
+    check(HttpSink::post(url).success_on("all"), "success_on: all");
     let shared = Client::new();
     let second = Duration::from_secs(1);
     check(HttpSink::post(url).client(&shared).connect_timeout(second), "shared client");

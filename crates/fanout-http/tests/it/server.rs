@@ -47,6 +47,16 @@ impl Server {
         Self { addr, connections, requests, task }
     }
 
+    /// As [`start`](Self::start), with a counter that all connections share.
+    pub(crate) async fn start_numbered<F, Fut>(serve: F) -> Self
+    where
+        F: Fn(Conn, Arc<AtomicUsize>) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let counter = Arc::<AtomicUsize>::default();
+        Self::start(move |conn| serve(conn, Arc::clone(&counter))).await
+    }
+
     /// Answers every request with `answer`; connections stay open.
     pub(crate) async fn answering(answer: impl Into<String>) -> Self {
         let answer: Arc<str> = answer.into().into();
@@ -100,6 +110,11 @@ impl Conn {
         let request = String::from_utf8_lossy(&request).into_owned();
         self.requests.lock().unwrap().push(request.clone());
         Some(request)
+    }
+
+    /// Waits for the first byte.
+    pub(crate) async fn byte(&mut self) -> Option<()> {
+        if self.buffer.is_empty() { self.fill().await } else { Some(()) }
     }
 
     pub(crate) async fn write(&mut self, text: &str) {
