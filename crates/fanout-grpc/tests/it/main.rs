@@ -9,6 +9,7 @@ mod health;
 mod json;
 mod limits;
 mod reflection;
+mod resilient;
 mod server;
 mod statuses;
 mod table;
