@@ -2,7 +2,9 @@
 
 use fanout::{Effect, Error, ErrorKind, RetryAdvice, TimeoutScope};
 
-use crate::event::{Event, Phase, Place};
+use crate::Endpoint;
+use crate::endpoint::host_port;
+use crate::event::{self, Event, Phase, Place};
 
 /// Turns an event into an error: its kind, its effect, its advice and words for a person.
 ///
@@ -21,6 +23,20 @@ pub(crate) fn error(event: Event, place: &Place) -> Error {
         Some(proxy) => error.with_context("proxy", proxy.as_str()),
         None => error,
     }
+}
+
+/// Classifies the error of somebody else's client, by the errors of hyper, h2, rustls and the system among
+/// its causes; `None` when there is none of these.
+///
+/// For transports that send through a client of the user's. How much of the request had been written is
+/// not known, so the effect is [`Maybe`](Effect::Maybe) unless the error proves that nothing was.
+pub fn classify_foreign(
+    error: &(dyn std::error::Error + 'static),
+    endpoint: &Endpoint,
+) -> Option<Error> {
+    let uri = endpoint.uri();
+    let place = Place { endpoint: host_port(uri), proxy: None, tls: endpoint.is_tls() };
+    event::of_foreign(error).map(|event| self::error(event, &place))
 }
 
 fn classify(event: Event) -> Error {
@@ -206,6 +222,32 @@ mod tests {
             assert!(abbreviation || text.starts_with(char::is_lowercase), "{text}");
             assert!(!text.ends_with('.'), "{text}");
         }
+    }
+
+    #[test]
+    fn errors_of_other_clients_are_known_by_their_causes() {
+        use std::io;
+        let endpoint = Endpoint::parse("https://u.example/a?s3cret").unwrap();
+        let check = |error: io::Error, kind, effect| {
+            #[derive(Debug)]
+            struct Wrapped(io::Error);
+            impl std::fmt::Display for Wrapped {
+                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("wrapped")
+                }
+            }
+            impl std::error::Error for Wrapped {
+                fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                    Some(&self.0)
+                }
+            }
+            let error = classify_foreign(&Wrapped(error), &endpoint).unwrap();
+            assert_eq!((error.kind(), error.effect()), (kind, effect), "{error}");
+            assert!(error.to_string().ends_with("(endpoint: u.example:443)"), "{error}");
+        };
+        check(io::ErrorKind::ConnectionRefused.into(), ErrorKind::Connect, Effect::None);
+        check(io::ErrorKind::ConnectionReset.into(), ErrorKind::Interrupted, Effect::Maybe);
+        assert!(classify_foreign(&std::fmt::Error, &endpoint).is_none());
     }
 
     #[test]

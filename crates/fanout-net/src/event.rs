@@ -99,6 +99,24 @@ pub(crate) fn of_answer(error: &hyper::Error) -> Event {
     of_chain(error, true)
 }
 
+/// What became of a request that somebody else's client sent, if its error has a cause that is known here.
+/// How far it had come is not known, except where there was no connection.
+pub(crate) fn of_foreign(error: &(dyn StdError + 'static)) -> Option<Event> {
+    if let Some(ConnectFailure(event)) = find(error) {
+        return Some(event.clone());
+    }
+    if find::<hyper_util::client::legacy::Error>(error).is_some_and(|error| error.is_connect()) {
+        return Some(of_dial(error));
+    }
+    let io = find::<io::Error>(error);
+    if io.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+        return Some(Event::Refused);
+    }
+    let known =
+        io.is_some() || find::<hyper::Error>(error).is_some() || find::<h2::Error>(error).is_some();
+    known.then(|| of_chain(error, true))
+}
+
 /// Why there is no TCP connection.
 pub(crate) fn of_dial(error: &(dyn StdError + 'static)) -> Event {
     if let Some(LookupError(error)) = find(error) {

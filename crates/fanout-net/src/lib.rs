@@ -29,6 +29,7 @@ mod stream;
 mod tls;
 
 pub use crate::body::{InBody, OutBody};
+pub use crate::classify::classify_foreign;
 pub use crate::client::Client;
 pub use crate::config::{ClientBuilder, HttpVersion};
 pub use crate::endpoint::Endpoint;

@@ -2,10 +2,9 @@
 
 use bytes::{Bytes, BytesMut};
 use fanout::BodyState;
+use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
-
-use crate::InBody;
 
 /// Reads a body to its end, keeping at most `limit` bytes (inclusive).
 ///
@@ -16,17 +15,23 @@ use crate::InBody;
 /// # Cancel safety
 ///
 /// Dropping the future gives up the body: nothing goes on reading.
-pub async fn read_to_limit(body: InBody, limit: usize) -> (Bytes, BodyState) {
+pub async fn read_to_limit<B>(body: B, limit: usize) -> (Bytes, BodyState)
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     read_to_limit_by(body, limit, None).await
 }
 
 /// Reads as [`read_to_limit`] does, until `deadline` at the latest: a body that has not ended by then
 /// is [`BodyState::Broken`], and the bytes are those that had come.
-pub async fn read_to_limit_by(
-    mut body: InBody,
+pub async fn read_to_limit_by<B>(
+    mut body: B,
     limit: usize,
     deadline: Option<Instant>,
-) -> (Bytes, BodyState) {
+) -> (Bytes, BodyState)
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let mut kept = Kept::default();
     loop {
         let frame = match deadline {
