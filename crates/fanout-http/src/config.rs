@@ -11,6 +11,7 @@ use http::{HeaderMap, Method};
 use crate::codes::Codes;
 use crate::request::{self, Template};
 use crate::rules::Rules;
+use crate::sink::Way;
 use crate::{Answer, Compression, HttpSink, Opinion};
 
 /// Builds an [`HttpSink`].
@@ -33,6 +34,8 @@ pub struct HttpSinkBuilder {
     never_on: Vec<String>,
     retry_on: Vec<String>,
     rules: Rules,
+    #[cfg(feature = "tower")]
+    carrier: Option<Arc<dyn crate::service::Carrier>>,
 }
 
 impl HttpSinkBuilder {
@@ -54,7 +57,15 @@ impl HttpSinkBuilder {
             never_on: Vec::new(),
             retry_on: Vec::new(),
             rules: Rules::default(),
+            #[cfg(feature = "tower")]
+            carrier: None,
         }
+    }
+
+    #[cfg(feature = "tower")]
+    pub(crate) fn carrier(mut self, carrier: Arc<dyn crate::service::Carrier>) -> Self {
+        self.carrier = Some(carrier);
+        self
     }
 
     /// Sends over this client, and shares its connections. Default: a client of its own.
@@ -281,17 +292,28 @@ impl HttpSinkBuilder {
             ..self.rules
         };
 
-        let client = match self.client {
-            Some(_) if self.connect_timeout.is_some() || self.version.is_some() => {
+        let own = self.connect_timeout.is_some() || self.version.is_some();
+        #[cfg(feature = "tower")]
+        let carrier = self.carrier;
+        #[cfg(not(feature = "tower"))]
+        let carrier = None;
+        let way = match (carrier, self.client) {
+            (Some(_), client) if own || client.is_some() => {
+                return Err(bad(
+                    "client, connect_timeout and http_version do not go with a service",
+                ));
+            }
+            (Some(carrier), _) => Way::service(carrier),
+            (None, Some(_)) if own => {
                 return Err(bad("connect_timeout and http_version belong to the shared client"));
             }
-            Some(client) => client,
-            None => {
+            (None, Some(client)) => Way::Client(client),
+            (None, None) => {
                 let mut builder = Client::builder().http_version(self.version.unwrap_or_default());
                 if let Some(timeout) = self.connect_timeout {
                     builder = builder.connect_timeout(timeout);
                 }
-                builder.build()?
+                Way::Client(builder.build()?)
             }
         };
         let template = Template {
@@ -302,7 +324,7 @@ impl HttpSinkBuilder {
             idempotency: self.idempotency,
             max_body: self.max_request_body,
         };
-        Ok(HttpSink::of(template, rules, client, self.timeout, self.max_receipt_body))
+        Ok(HttpSink::of(template, rules, way, self.timeout, self.max_receipt_body))
     }
 }
 

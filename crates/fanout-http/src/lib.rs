@@ -29,6 +29,7 @@
 //! - `tls-ring` (on by default): TLS with the ring provider.
 //! - `tls-aws-lc`: TLS with the aws-lc-rs provider; preferred when both are on.
 //! - `zstd`: request bodies compressed with Zstandard.
+//! - `tower`: any tower service as the sink's client, by `HttpSinkBuilder::service`.
 #![doc = ""]
 #![doc = include_str!("../docs/http-status.md")]
 
@@ -39,6 +40,8 @@ mod config;
 mod rate_limit;
 mod request;
 mod rules;
+#[cfg(feature = "tower")]
+mod service;
 mod sink;
 mod vendor;
 

@@ -10,9 +10,10 @@ use fanout::{
     Attempt, BodyState, Effect, Error, ErrorKind, Idempotency, Message, Metadata, Reach, Receipt,
     Sink, Status, async_trait,
 };
-use fanout_net::{Client, InBody, OutBody, read_to_limit_by};
+use fanout_net::{Client, OutBody, read_to_limit_by};
 use http::header::LOCATION;
 use http::{HeaderMap, Response, StatusCode};
+use http_body::Body;
 use tokio::time::Instant;
 
 use crate::classify;
@@ -33,11 +34,36 @@ use crate::{Class, HttpSinkBuilder};
 pub struct HttpSink {
     template: Arc<Template>,
     rules: Arc<Rules>,
-    client: Client,
+    way: Way,
     timeout: Duration,
     max_receipt_body: usize,
     /// Whether the announced end of this API was reported before.
     warned: Arc<AtomicBool>,
+}
+
+/// How requests leave.
+#[derive(Clone)]
+#[cfg_attr(
+    feature = "tower",
+    expect(clippy::large_enum_variant, reason = "there is one for each sink")
+)]
+pub(crate) enum Way {
+    Client(Client),
+    #[cfg(feature = "tower")]
+    Service(Arc<dyn crate::service::Carrier>),
+}
+
+impl Way {
+    #[cfg(feature = "tower")]
+    pub(crate) fn service(carrier: Arc<dyn crate::service::Carrier>) -> Self {
+        Self::Service(carrier)
+    }
+
+    /// Without services there is none to go by.
+    #[cfg(not(feature = "tower"))]
+    pub(crate) fn service(none: std::convert::Infallible) -> Self {
+        match none {}
+    }
 }
 
 impl HttpSink {
@@ -75,14 +101,14 @@ impl HttpSink {
     pub(crate) fn of(
         template: Template,
         rules: Rules,
-        client: Client,
+        way: Way,
         timeout: Duration,
         max_receipt_body: usize,
     ) -> Self {
         Self {
             template: Arc::new(template),
             rules: Arc::new(rules),
-            client,
+            way,
             timeout,
             max_receipt_body,
             warned: Arc::default(),
@@ -93,17 +119,32 @@ impl HttpSink {
         let own = Instant::now() + self.timeout;
         let deadline = attempt.deadline().map_or(own, |deadline| deadline.min(own));
         let request = self.template.request(message, attempt.idempotency_key())?;
-        let request = request.map(|payload| OutBody::whole(payload).with_attempt(attempt.clone()));
-        let response = self.client.send_by(request, Some(deadline)).await?;
-        self.answer(response, deadline, attempt.earlier_effect()).await
+        let earlier = attempt.earlier_effect();
+        match &self.way {
+            Way::Client(client) => {
+                let request =
+                    request.map(|payload| OutBody::whole(payload).with_attempt(attempt.clone()));
+                let response = client.send_by(request, Some(deadline)).await?;
+                self.answer(response, deadline, earlier).await
+            }
+            #[cfg(feature = "tower")]
+            Way::Service(service) => {
+                let endpoint = &self.template.endpoint;
+                let response = service.carry(request, attempt, deadline, endpoint).await?;
+                self.answer(response, deadline, earlier).await
+            }
+        }
     }
 
-    async fn answer(
+    async fn answer<B>(
         &self,
-        response: Response<InBody>,
+        response: Response<B>,
         deadline: Instant,
         earlier: Effect,
-    ) -> Result<Receipt, Error> {
+    ) -> Result<Receipt, Error>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
         let (head, body) = response.into_parts();
         let mut hints =
             self.rules.hints(&head.headers, SystemTime::now()).with_earlier_effect(earlier);

@@ -110,7 +110,8 @@ fn what_one_link_forbids_the_next_cannot_allow() {
         Opinion::Means(Class::failed(ErrorKind::Unavailable).with_advice(RetryAdvice::Backoff))
     });
     let forbid: Classifier = Arc::new(|_| Opinion::Forbid);
-    for classifiers in [vec![again.clone(), forbid.clone()], vec![forbid.clone(), again.clone()]] {
+    for classifiers in [[&again, &forbid], [&forbid, &again]] {
+        let classifiers = classifiers.into_iter().map(Arc::clone).collect();
         let rules = Rules { classifiers, ..Rules::default() };
         assert_eq!(advice(class(&rules, 503)), RetryAdvice::Never);
     }

@@ -8,6 +8,8 @@ mod pool;
 mod requests;
 mod resilient;
 mod server;
+#[cfg(feature = "tower")]
+mod service;
 
 use fanout::{Attempt, Error, Message, Receipt, Sink};
 use fanout_http::{Client, HttpSink, HttpSinkBuilder, Proxy};
