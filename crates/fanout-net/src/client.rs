@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanout::{Error, ErrorKind};
+use fanout::{Error, ErrorKind, RetryAdvice};
 use http::header::PROXY_AUTHORIZATION;
 use http::uri::Scheme;
 use http::{Request, Response, StatusCode, Uri};
@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::body::GatedBody;
 use crate::config::{ClientBuilder, HttpVersion, Settings};
 use crate::connect::Connector;
+use crate::downgrade::Downgraded;
 use crate::endpoint::host_port;
 use crate::event::{self, Event, Place};
 use crate::gate::Gate;
@@ -33,12 +34,15 @@ use crate::{InBody, OutBody, classify};
 /// Requests are never repeated, with one exception: one that was handed to a kept connection which
 /// turned out to be closed, and of which nothing had been written, is moved to another connection.
 ///
-/// A connection that answered 408 or 421 is not used again: the answer was about the connection.
+/// A connection that answered 408 or 421 is not used again: the answer was about the connection. To a
+/// server that resets a stream because it wants HTTP/1.1 for it, later connections speak that, where the
+/// version is negotiated.
 #[derive(Clone)]
 pub struct Client {
     pool: legacy::Client<Connector, GatedBody>,
     router: Router,
     version: HttpVersion,
+    downgraded: Arc<Downgraded>,
 }
 
 impl Client {
@@ -60,7 +64,8 @@ impl Client {
 
     pub(crate) fn of(settings: Settings, tls: Tls, proxy: Proxy) -> Self {
         let router = proxy.into_router();
-        let connector = Connector::new(settings, tls, router.clone());
+        let downgraded = Arc::<Downgraded>::default();
+        let connector = Connector::new(settings, tls, router.clone(), Arc::clone(&downgraded));
         let mut builder = legacy::Client::builder(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -75,7 +80,7 @@ impl Client {
             // Every request that is dropped resets its stream. h2 would take many of those for an
             // attack by the peer and close the connection under everybody else.
             .http2_max_local_error_reset_streams(None);
-        Self { pool: builder.build(connector), router, version: settings.version }
+        Self { pool: builder.build(connector), router, version: settings.version, downgraded }
     }
 
     /// Sends a request and returns the head of the answer, with its body still to be read.
@@ -171,7 +176,21 @@ impl Client {
             }
             Err(error) => {
                 let event = event::of_request(&error, gate.is_open());
-                Err(classify::error(event, &place))
+                let wants_http1 = event == Event::Http11Required;
+                let error = classify::error(event, &place);
+                if !wants_http1 {
+                    return Err(error);
+                }
+                if self.version != HttpVersion::Negotiate {
+                    // This client speaks nothing else, so another attempt would end the same way.
+                    return Err(error.with_advice(RetryAdvice::OtherSink));
+                }
+                // The next connection will not offer HTTP/2, and this one is not used again.
+                self.downgraded.add(&place.endpoint);
+                if let Some(connection) = connection.connection_metadata().as_ref() {
+                    connection.poison();
+                }
+                Err(error)
             }
         }
     }

@@ -19,6 +19,8 @@ use tower_service::Service;
 
 use crate::HttpVersion;
 use crate::config::Settings;
+use crate::downgrade::Downgraded;
+use crate::endpoint::host_port;
 use crate::event::{self, ConnectFailure, Event, LookupError, Phase};
 use crate::proxy::{Router, Via};
 use crate::stream::Stream;
@@ -34,11 +36,17 @@ struct Shared {
     settings: Settings,
     tls: Tls,
     router: Router,
+    downgraded: Arc<Downgraded>,
 }
 
 impl Connector {
-    pub(crate) fn new(settings: Settings, tls: Tls, router: Router) -> Self {
-        Self { shared: Arc::new(Shared { settings, tls, router }) }
+    pub(crate) fn new(
+        settings: Settings,
+        tls: Tls,
+        router: Router,
+        downgraded: Arc<Downgraded>,
+    ) -> Self {
+        Self { shared: Arc::new(Shared { settings, tls, router, downgraded }) }
     }
 }
 
@@ -98,12 +106,14 @@ impl Shared {
         phase: &AtomicU8,
     ) -> Result<Stream, Event> {
         phase.store(Phase::Tls as u8, Ordering::Relaxed);
-        let config = match self.tls.ready() {
+        let http1 = self.settings.version == HttpVersion::Negotiate
+            && self.downgraded.contains(&host_port(destination));
+        let config = match self.tls.ready(http1) {
             Some(config) => config,
             // The first time this may read and check some hundred certificates.
             None => {
                 let shared = Arc::clone(&self);
-                tokio::task::spawn_blocking(move || shared.tls.config())
+                tokio::task::spawn_blocking(move || shared.tls.config(http1))
                     .await
                     .map_err(|_| Event::NoRoots("the reading was cut short".to_owned()))??
             }
@@ -138,7 +148,7 @@ async fn tunnel(via: Via, destination: &Uri, phase: &Arc<AtomicU8>) -> Result<Tc
         tunnel = tunnel.with_auth(auth);
     }
     // The port is written out, because the tunnel would take 443 for any scheme.
-    let authority = crate::endpoint::host_port(destination);
+    let authority = host_port(destination);
     let target = Uri::builder()
         .scheme("https")
         .authority(authority)

@@ -177,6 +177,7 @@ fn of_h2(error: &h2::Error, written: bool) -> Event {
         // below it go on, and meet the end of the connection if it comes first.
         return match reason {
             h2::Reason::ENHANCE_YOUR_CALM => Event::Calm { processed: false },
+            h2::Reason::HTTP_1_1_REQUIRED => Event::Http11Required,
             reason => Event::GoneAway { detail: reason.to_string() },
         };
     }

@@ -20,6 +20,7 @@ mod classify;
 mod client;
 mod config;
 mod connect;
+mod downgrade;
 mod endpoint;
 mod event;
 mod gate;

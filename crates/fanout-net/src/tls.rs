@@ -21,7 +21,19 @@ pub(crate) struct Tls {
     roots: Option<Arc<RootCertStore>>,
     identity: Option<Identity>,
     version: HttpVersion,
-    config: OnceLock<Arc<ClientConfig>>,
+    config: OnceLock<Configs>,
+}
+
+/// The same configuration, once as it is and once offering nothing but HTTP/1.1.
+struct Configs {
+    usual: Arc<ClientConfig>,
+    http1: Arc<ClientConfig>,
+}
+
+impl Configs {
+    fn of(&self, http1: bool) -> Arc<ClientConfig> {
+        Arc::clone(if http1 { &self.http1 } else { &self.usual })
+    }
 }
 
 pub(crate) struct Identity {
@@ -63,20 +75,23 @@ impl Tls {
         Ok(tls)
     }
 
-    /// Returns the configuration if it has been made.
-    pub(crate) fn ready(&self) -> Option<Arc<ClientConfig>> {
-        self.config.get().map(Arc::clone)
+    /// Returns the configuration if it has been made; with `http1` the one that offers nothing else.
+    pub(crate) fn ready(&self, http1: bool) -> Option<Arc<ClientConfig>> {
+        self.config.get().map(|configs| configs.of(http1))
     }
 
     /// Returns the configuration, made at the first call, which may block on files.
     ///
     /// A failure is not kept: roots that are missing now may be there later.
-    pub(crate) fn config(&self) -> Result<Arc<ClientConfig>, Event> {
-        if let Some(config) = self.config.get() {
-            return Ok(Arc::clone(config));
+    pub(crate) fn config(&self, http1: bool) -> Result<Arc<ClientConfig>, Event> {
+        if let Some(configs) = self.config.get() {
+            return Ok(configs.of(http1));
         }
-        let config = Arc::new(self.make()?);
-        Ok(Arc::clone(self.config.get_or_init(|| config)))
+        let usual = self.make()?;
+        let mut other = usual.clone();
+        other.alpn_protocols = vec![HTTP1.to_vec()];
+        let configs = Configs { usual: Arc::new(usual), http1: Arc::new(other) };
+        Ok(self.config.get_or_init(|| configs).of(http1))
     }
 
     fn make(&self) -> Result<ClientConfig, Event> {
@@ -102,8 +117,8 @@ impl Tls {
         };
         // RFC 7301; the identifiers of RFC 9113 section 3.1 and RFC 9112 section 2.3.
         config.alpn_protocols = match self.version {
-            HttpVersion::Negotiate => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-            HttpVersion::Http1 => vec![b"http/1.1".to_vec()],
+            HttpVersion::Negotiate => vec![b"h2".to_vec(), HTTP1.to_vec()],
+            HttpVersion::Http1 => vec![HTTP1.to_vec()],
             HttpVersion::Http2 => vec![b"h2".to_vec()],
         };
         Ok(config)
@@ -118,6 +133,8 @@ impl fmt::Debug for Tls {
             .finish_non_exhaustive()
     }
 }
+
+const HTTP1: &[u8] = b"http/1.1";
 
 /// Reads root certificates: every `CERTIFICATE` block of `pem`, at least one.
 pub(crate) fn roots(pem: &[u8]) -> Result<Arc<RootCertStore>, Error> {

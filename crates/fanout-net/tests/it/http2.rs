@@ -61,7 +61,8 @@ async fn the_reason_of_a_reset_says_what_it_means() {
     use ErrorKind::{Interrupted, Throttled, Tls, Unavailable};
     for (reason, kind, effect, advice) in [
         (Reason::REFUSED_STREAM, Unavailable, Effect::None, RetryAdvice::Once),
-        (Reason::HTTP_1_1_REQUIRED, Unavailable, Effect::None, RetryAdvice::Once),
+        // This client speaks HTTP/2 alone: it cannot do what is asked.
+        (Reason::HTTP_1_1_REQUIRED, Unavailable, Effect::None, RetryAdvice::OtherSink),
         (Reason::ENHANCE_YOUR_CALM, Throttled, Effect::Maybe, RetryAdvice::Backoff),
         (Reason::CANCEL, Interrupted, Effect::Maybe, RetryAdvice::Backoff),
         (Reason::INTERNAL_ERROR, Interrupted, Effect::Maybe, RetryAdvice::Backoff),

@@ -72,6 +72,12 @@ fn config(leaf: &Leaf, alpn: &[&str], clients: Option<&Authority>) -> ServerConf
 }
 
 async fn serve(config: ServerConfig) -> Server {
+    serve_with(config, |conn| Box::pin(answer_http2(conn))).await
+}
+
+type Serving = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+async fn serve_with(config: ServerConfig, http2: fn(Conn) -> Serving) -> Server {
     let acceptor = TlsAcceptor::from(Arc::new(config));
     Server::start(move |mut conn| {
         let acceptor = acceptor.clone();
@@ -81,7 +87,7 @@ async fn serve(config: ServerConfig) -> Server {
             let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
             conn.io = Box::new(tls);
             if h2 {
-                answer_http2(conn).await;
+                http2(conn).await;
             } else {
                 while conn.request().await.is_some() {
                     conn.write(OK).await;
@@ -251,4 +257,36 @@ async fn a_client_certificate_is_shown_when_it_is_asked_for() {
     let error = broken.build().map(|_| ()).unwrap_err();
     assert!(error.message().contains("not a PEM private key"), "{error}");
     assert!(!format!("{error:?}").contains("s3cret"));
+}
+
+// RFC 9113 section 7.
+#[tokio::test]
+async fn a_server_that_wants_http1_for_a_request_gets_it_at_the_next_attempt() {
+    let authority = Authority::new();
+    let leaf = authority.leaf(|_| {}, &["127.0.0.1"]);
+    let server = serve_with(config(&leaf, &["h2", "http/1.1"], None), |conn| {
+        Box::pin(async move {
+            let mut connection = h2::server::handshake(conn.io).await.unwrap();
+            while let Some(Ok((request, mut respond))) = connection.accept().await {
+                tokio::spawn(async move {
+                    let mut body = request.into_body();
+                    while body.data().await.is_some_and(|data| data.is_ok()) {}
+                    respond.send_reset(h2::Reason::HTTP_1_1_REQUIRED);
+                });
+            }
+        })
+    })
+    .await;
+    let client = trusting(&authority).build().unwrap();
+    let url = server.https("127.0.0.1");
+    let error = failure(client.send(post(&url, "1")).await);
+    let got = (error.kind(), error.effect(), error.advice());
+    assert_eq!(got, (ErrorKind::Unavailable, Effect::None, RetryAdvice::Once), "{error}");
+    for body in ["2", "3"] {
+        let answer = client.clone().send(post(&url, body)).await.unwrap();
+        assert_eq!(answer.version(), http::Version::HTTP_11);
+        assert_eq!(text(answer).await, "ok");
+    }
+    assert_eq!(server.log.bodies(), ["2", "3"]);
+    assert_eq!(server.log.connections(), 2);
 }
