@@ -95,8 +95,21 @@ pub(crate) fn of_request(error: &hyper_util::client::legacy::Error, written: boo
 }
 
 /// What broke an answer whose head had come.
+///
+/// A server that has begun to answer has the request, whatever it says of it afterwards: what would
+/// mean "unprocessed" before the head is a broken connection here.
 pub(crate) fn of_answer(error: &hyper::Error) -> Event {
-    of_chain(error, true)
+    let broken = |detail| Event::Closed { written: true, detail };
+    let reset =
+        |reason: h2::Reason| Event::StreamReset { reason: reason.to_string(), written: true };
+    match of_chain(error, true) {
+        Event::StreamRefused => reset(h2::Reason::REFUSED_STREAM),
+        Event::Http11Required => reset(h2::Reason::HTTP_1_1_REQUIRED),
+        Event::Calm { .. } => Event::Calm { processed: true },
+        Event::GoneAway { detail } | Event::TlsRefused(detail) => broken(Some(detail)),
+        Event::Unsent => broken(None),
+        event => event,
+    }
 }
 
 /// What became of a request that somebody else's client sent, if its error has a cause that is known here.

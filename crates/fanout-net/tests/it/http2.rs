@@ -1,9 +1,13 @@
 //! HTTP/2 with prior knowledge: what its resets and goodbyes mean.
 
+use std::sync::Arc;
+
 use fanout::{Effect, ErrorKind, RetryAdvice};
 use fanout_net::{Client, HttpVersion, Proxy, read_to_limit};
 use h2::Reason;
 use http::Response;
+use http_body_util::BodyExt;
+use tokio::sync::Notify;
 
 use crate::server::{Conn, Server};
 use crate::{failure, get, post};
@@ -187,4 +191,43 @@ async fn a_misdirected_request_moves_to_another_connection() {
     }
     assert_eq!(statuses, [421, 200, 200]);
     assert_eq!(server.log.connections(), 2);
+}
+
+#[tokio::test]
+async fn what_is_reset_after_its_head_was_answered_may_have_been_applied() {
+    for reason in [
+        Reason::REFUSED_STREAM,
+        Reason::HTTP_1_1_REQUIRED,
+        Reason::INADEQUATE_SECURITY,
+        Reason::ENHANCE_YOUR_CALM,
+    ] {
+        // A reset takes back what is not yet written, so it waits until the head has come.
+        let came = Arc::new(Notify::new());
+        let head_came = Arc::clone(&came);
+        let server = Server::start(move |conn| {
+            let came = Arc::clone(&head_came);
+            async move {
+                let mut connection = h2::server::handshake(conn.io).await.unwrap();
+                while let Some(Ok((_request, mut respond))) = connection.accept().await {
+                    let mut stream = respond.send_response(Response::new(()), false).unwrap();
+                    let came = Arc::clone(&came);
+                    tokio::spawn(async move {
+                        came.notified().await;
+                        stream.send_reset(reason);
+                    });
+                }
+            }
+        })
+        .await;
+        let client = client();
+        let mut body = client.send(post(&server.url("/"), "x")).await.unwrap().into_body();
+        came.notify_one();
+        let error = loop {
+            match body.frame().await.expect("it does not end well") {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.effect(), Effect::Maybe, "{reason:?}: {error}");
+    }
 }
