@@ -262,8 +262,15 @@ fn of_tls(error: &rustls::Error) -> Event {
 fn certificate_text(error: &CertificateError) -> String {
     match error {
         CertificateError::NotValidForNameContext { presented, .. } if !presented.is_empty() => {
-            let names: Vec<_> = presented.iter().map(|name| bare_name(name)).collect();
-            format!("certificate is not valid for this name (it is for {})", names.join(", "))
+            // Certificates of large sites are for hundreds of names.
+            let mut names: Vec<_> = presented.iter().map(|name| bare_name(name)).collect();
+            let more = match names.len().saturating_sub(MOST_NAMES) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            names.truncate(MOST_NAMES);
+            let names = names.join(", ");
+            format!("certificate is not valid for this name (it is for {names}{more})")
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "certificate is not valid for this name".to_owned()
@@ -403,6 +410,9 @@ fn lower(text: &(impl ToString + ?Sized)) -> String {
     }
 }
 
+/// How many names of a certificate an error repeats.
+const MOST_NAMES: usize = 5;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -434,6 +444,20 @@ mod tests {
         assert_eq!(words(AlertDescription::HandshakeFailure), "handshake failure");
         assert_eq!(words(AlertDescription::UnknownCA), "unknown ca");
         assert_eq!(io_text(&io::Error::from_raw_os_error(104)), "connection reset by peer");
+    }
+
+    #[test]
+    fn a_certificate_for_many_names_is_told_in_one_line() {
+        let text = |count: usize| {
+            let name = rustls_pki_types::ServerName::try_from("h.example").expect("a name");
+            certificate_text(&CertificateError::NotValidForNameContext {
+                expected: name,
+                presented: (0..count).map(|n| format!("DnsName(\"{n}.example\")")).collect(),
+            })
+        };
+        assert!(text(1).ends_with("(it is for 0.example)"), "{}", text(1));
+        assert!(text(5).ends_with("3.example, 4.example)"), "{}", text(5));
+        assert!(text(500).ends_with("4.example and 495 more)"), "{}", text(500));
     }
 
     #[test]
