@@ -78,6 +78,9 @@ impl Server<'_> {
                 let found = files.found.values().map(|(bytes, _)| bytes.as_ref());
                 return Descriptors::of_files(found)?.method(name);
             }
+            if files.found.len() + missing.len() > MOST_FILES {
+                return Err(too_much());
+            }
             let asks = missing.iter().cloned().map(Ask::FileByName).collect();
             for (name, answer) in missing.iter().zip(self.ask(service, asks).await?) {
                 files.take(answer).map_err(|error| error.with_context("file", name.clone()))?;
@@ -131,8 +134,14 @@ impl Server<'_> {
         let failed = |status: tonic::Status| seen.answer().into_error(&status, Effect::None);
         let mut replies = grpc.streaming(request, path, Raw).await.map_err(failed)?.into_inner();
         let mut answers = Vec::with_capacity(count);
+        let mut bytes = 0;
         while answers.len() < count {
             let reply = replies.message().await.map_err(failed)?.ok_or_else(incomplete)?;
+            // Each is within the bound of a message; together they have to be too.
+            bytes += reply.len();
+            if bytes > MOST_BYTES {
+                return Err(too_much());
+            }
             let answer = Response::decode(reply).ok().and_then(|response| response.answer);
             answers.push(answer.ok_or_else(incomplete)?);
         }
@@ -165,10 +174,7 @@ impl Files {
             let file = FileDescriptorProto::decode(bytes.clone()).map_err(|_| incomplete())?;
             self.bytes += bytes.len();
             if self.bytes > MOST_BYTES || self.found.len() >= MOST_FILES {
-                return Err(Error::new(
-                    ErrorKind::TooLarge,
-                    "the types of the server are more than 16 MiB or 4096 files",
-                ));
+                return Err(too_much());
             }
             self.found.insert(file.name().to_owned(), (bytes, file.dependency));
         }
@@ -196,6 +202,10 @@ fn status(error: &Error) -> Option<u16> {
 
 fn incomplete() -> Error {
     Error::new(ErrorKind::Protocol, "the answer of the reflection service is not complete")
+}
+
+fn too_much() -> Error {
+    Error::new(ErrorKind::TooLarge, "the types of the server are more than 16 MiB or 4096 files")
 }
 
 const V1: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";

@@ -278,3 +278,24 @@ async fn a_file_under_another_name_is_not_asked_for_again_and_again() {
     assert_eq!((error.kind(), error.effect()), (ErrorKind::Protocol, Effect::None));
     assert!(server.requests().len() <= 3, "{:?}", server.requests().len());
 }
+
+#[tokio::test]
+async fn a_server_cannot_fill_the_memory() {
+    fn imports(count: u32) -> Vec<String> {
+        (0..count).map(|n| n.to_string()).collect()
+    }
+    fn file(name: &str, package: String, dependency: Vec<String>) -> Vec<FileDescriptorProto> {
+        let (name, package) = (Some(name.to_owned()), Some(package));
+        vec![FileDescriptorProto { name, package, dependency, ..Default::default() }]
+    }
+    // Each answer is small enough, all of them are not.
+    let large = telling(|name| match name.parse::<u32>() {
+        Ok(_) => file(name, "x".repeat(1 << 20), Vec::new()),
+        Err(_) => file(name, String::new(), imports(20)),
+    });
+    let many = telling(|name| file(name, String::new(), imports(5_000)));
+    for server in [large.await, many.await] {
+        let error = send(&sink(&server), &Message::bytes("{}")).await.expect_err("too much");
+        assert_eq!((error.kind(), error.effect()), (ErrorKind::TooLarge, Effect::None), "{error}");
+    }
+}
