@@ -141,11 +141,12 @@ pub(crate) fn metadata<'a>(parts: impl Iterator<Item = &'a HeaderMap>) -> Metada
     metadata
 }
 
-/// A duration as `grpc-timeout` writes it: at most eight digits and a unit, rounded down.
+/// A duration as `grpc-timeout` writes it: at most eight digits and a unit, rounded down, but not to
+/// zero, which is no value that the protocol has.
 pub(crate) fn timeout_value(duration: Duration) -> HeaderValue {
     const MOST: u128 = 99_999_999;
     let units = [
-        (duration.as_micros(), 'u'),
+        (duration.as_micros().max(1), 'u'),
         (duration.as_millis(), 'm'),
         (u128::from(duration.as_secs()), 'S'),
         (u128::from(duration.as_secs() / 60), 'M'),
