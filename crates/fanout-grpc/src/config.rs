@@ -84,10 +84,11 @@ impl GrpcSinkBuilder {
     /// Sets the longest time one attempt may take, from its start to the end of the answer, reflection
     /// included. The server is told in `grpc-timeout`.
     ///
-    /// **Default**: 10 s. Zero is refused by [`build`](Self::build). The attempt's own deadline counts
-    /// when it comes earlier.
+    /// **Default**: 10 s. Zero is refused by [`build`](Self::build), more than a year counts as a year.
+    /// The attempt's own deadline counts when it comes earlier.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        // A deadline further away may be one that the clock cannot tell.
+        self.timeout = timeout.min(YEAR);
         self
     }
 
@@ -247,6 +248,8 @@ fn endpoint(url: &str) -> Result<Endpoint, Error> {
     }
     Ok(parsed)
 }
+
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 #[cfg(test)]
 mod tests;

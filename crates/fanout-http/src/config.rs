@@ -95,9 +95,10 @@ impl HttpSinkBuilder {
     /// Sets the longest time that one attempt may take, from connecting to the end of the answer's body.
     ///
     /// The attempt's own deadline counts when it comes earlier. Default: 10 s. Zero is refused by
-    /// [`build`](Self::build).
+    /// [`build`](Self::build); more than a year counts as a year.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        // A deadline further away may be one that the clock cannot tell.
+        self.timeout = timeout.min(YEAR);
         self
     }
 
@@ -347,3 +348,5 @@ impl fmt::Debug for HttpSinkBuilder {
             .finish_non_exhaustive()
     }
 }
+
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);

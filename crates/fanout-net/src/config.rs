@@ -114,20 +114,24 @@ impl ClientBuilder {
 
     /// Builds the client. Does no I/O; the platform's roots are read at the first `https` connection.
     ///
+    /// A time longer than a year counts as a year.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Build`] when a duration is zero, or when certificates or the key cannot be read or
     /// do not fit together. No part of a key is ever in the text.
     pub fn build(self) -> Result<Client, Error> {
-        let Self { settings, roots, identity, proxy } = self;
+        let Self { mut settings, roots, identity, proxy } = self;
         for (name, time) in [
-            ("connect_timeout", settings.connect_timeout),
-            ("pool_idle_timeout", settings.pool_idle_timeout),
-            ("http2_keep_alive", settings.keep_alive),
+            ("connect_timeout", &mut settings.connect_timeout),
+            ("pool_idle_timeout", &mut settings.pool_idle_timeout),
+            ("http2_keep_alive", &mut settings.keep_alive),
         ] {
             if time.is_zero() {
                 return Err(Error::new(ErrorKind::Build, format!("{name} must not be zero")));
             }
+            // hyper adds them to the clock, which panics when it cannot tell the result.
+            *time = (*time).min(YEAR);
         }
         let tls = Tls::new(roots.transpose()?, identity.transpose()?, settings.version)?;
         Ok(Client::of(settings, tls, proxy))
@@ -144,3 +148,5 @@ impl std::fmt::Debug for ClientBuilder {
             .finish()
     }
 }
+
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);

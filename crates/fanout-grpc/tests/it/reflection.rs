@@ -280,6 +280,15 @@ async fn a_file_under_another_name_is_not_asked_for_again_and_again() {
 }
 
 #[tokio::test]
+async fn a_timeout_beyond_the_clock_is_no_reason_to_panic() {
+    let server = reflecting(V1).await;
+    let sink = server.place().schema(Schema::reflection()).timeout(Duration::MAX).build().unwrap();
+    sink.load_schema().await.unwrap();
+    send(&sink, &Message::bytes("{}")).await.unwrap();
+    drop(sink.health().await);
+}
+
+#[tokio::test]
 async fn a_server_cannot_fill_the_memory() {
     fn imports(count: u32) -> Vec<String> {
         (0..count).map(|n| n.to_string()).collect()

@@ -152,3 +152,15 @@ async fn nobody_there_is_a_failed_connect_that_names_the_place() {
     assert_eq!((error.kind(), error.effect()), (ErrorKind::Connect, Effect::None));
     assert_eq!(error.to_chain(), format!("connection refused (endpoint: {addr})"));
 }
+
+#[tokio::test]
+async fn a_timeout_beyond_the_clock_is_no_reason_to_panic() {
+    let server = Server::start(|mut conn| async move {
+        conn.request().await;
+        conn.write("HTTP/1.1 204 No Content\r\n\r\n").await;
+        conn.closed().await;
+    })
+    .await;
+    let sink = post(server.url("/")).timeout(Duration::MAX).build().unwrap();
+    send(&sink, &Message::text("x")).await.unwrap();
+}

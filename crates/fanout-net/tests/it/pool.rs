@@ -3,11 +3,28 @@
 use std::sync::Arc;
 
 use fanout::BodyState;
-use fanout_net::{Client, Proxy, read_to_limit};
+use fanout_net::{Client, HttpVersion, Proxy, read_to_limit};
 use tokio::sync::Notify;
 
 use crate::server::{OK, Server};
 use crate::{client, get, post, text};
+
+#[tokio::test]
+async fn times_beyond_the_clock_are_no_reason_to_panic() {
+    let forever = std::time::Duration::MAX;
+    let server = crate::http2::recording().await;
+    let client = Client::builder()
+        .proxy(Proxy::none())
+        .http_version(HttpVersion::Http2)
+        .connect_timeout(forever)
+        .pool_idle_timeout(forever)
+        .http2_keep_alive(forever)
+        .build()
+        .unwrap();
+    for _ in 0..2 {
+        assert_eq!(text(client.send(post(&server.url("/"), "x")).await.unwrap()).await, "ok");
+    }
+}
 
 #[tokio::test]
 async fn clones_share_connections() {
