@@ -1,3 +1,4 @@
 //! The crates together, as a user has them.
 
 mod conformance;
+mod readme;

@@ -2,3 +2,8 @@
 
 pub mod bindings;
 pub mod table;
+
+/// The programs of the README, compiled as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
