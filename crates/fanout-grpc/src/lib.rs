@@ -43,7 +43,7 @@ mod transcode;
 mod wire;
 
 pub use fanout::Idempotency;
-pub use fanout_net::{Client, HttpVersion};
+pub use fanout_net::{Client, ClientBuilder, HttpVersion, Proxy};
 
 pub use crate::config::{Compression, GrpcSinkBuilder};
 pub use crate::health::Health;
