@@ -56,12 +56,19 @@ pub(crate) async fn run() -> Result<u8, Failure> {
     }
 
     heading("Your turn");
+    let fanout = own_name();
     say("  In one terminal:");
-    say("    fanout sandbox --http 8081 --grpc 50051");
+    say(&format!("    {fanout} sandbox --http 8081 --grpc 50051"));
     say("  In another:");
-    say("    fanout send -d '{\"order\":17}' --to http://localhost:8081/orders \\");
+    say(&format!("    {fanout} send -d '{{\"order\":17}}' \\"));
+    say("      --to http://localhost:8081/orders \\");
     say(&format!("      --to grpc://localhost:50051/{PLACE}"));
     Ok(if went_well { exit::SATISFIED } else { exit::UNSATISFIED })
+}
+
+/// How to call this program again. Who runs it from a clone, by cargo, need not have it installed.
+fn own_name() -> &'static str {
+    if std::env::var_os("CARGO").is_some() { "cargo run -p fanout-cli --" } else { "fanout" }
 }
 
 /// The endpoints, the connections to them, and what they received.

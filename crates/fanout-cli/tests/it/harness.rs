@@ -83,6 +83,8 @@ pub(crate) fn command() -> Command {
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "HTTP_PROXY", "http_proxy"] {
         command.env_remove(name);
     }
+    // By this the demonstration sees that cargo runs it.
+    command.env_remove("CARGO");
     for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"] {
         command.env_remove(name);
     }
