@@ -66,6 +66,10 @@ impl Parsed {
         let shown = redacted(url);
         let wrong = |why: &str| Failure::new(format!("the target {shown}: {why}"));
 
+        if url.is_empty() {
+            return Err(Failure::new("a target is empty")
+                .hint("write --to https://api.example.com/v1, or --to NAME=URL"));
+        }
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(wrong("it has no scheme").hint(format!(
                 "write http://{shown} or https://{shown},\n  \
@@ -250,6 +254,9 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_target_is_said_without_its_secrets() {
         for (url, part) in [
+            ("", "a target is empty"),
+            ("  ", "a target is empty"),
+            ("name=", "a target is empty"),
             ("localhost:8080/x", "no scheme"),
             ("ftp://h/x", "\"ftp\" is not known"),
             ("http://", "URL"),
