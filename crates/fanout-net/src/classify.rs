@@ -13,7 +13,7 @@ pub(crate) fn error(event: Event, place: &Place) -> Error {
     let error = match event {
         // A TLS server that is spoken to in plain text answers with an alert, or hangs up.
         Event::NotHttp { detail, written } if !place.tls => {
-            let detail = format!("{detail} (does the URL need https:// ?)");
+            let detail = format!("{detail} (does the URL need https:// or grpcs:// ?)");
             classify(Event::NotHttp { detail, written })
         }
         event => classify(event),
@@ -264,7 +264,7 @@ mod tests {
             let place = Place { endpoint: "h:443".to_owned(), proxy: None, tls };
             error(Event::NotHttp { detail: "odd".to_owned(), written: true }, &place).to_chain()
         };
-        let hint = "the answer is not valid HTTP: odd (does the URL need https:// ?)";
+        let hint = "the answer is not valid HTTP: odd (does the URL need https:// or grpcs:// ?)";
         assert!(text(false).starts_with(hint), "{}", text(false));
         assert!(!text(true).contains("https"), "{}", text(true));
     }

@@ -250,7 +250,7 @@ fn of_tls(error: &rustls::Error) -> Event {
         rustls::Error::InvalidMessage(_)
         | rustls::Error::InappropriateMessage { .. }
         | rustls::Error::PeerSentOversizedRecord => Event::TlsRefused(
-            "the other side does not speak TLS (does the URL need http:// ?)".to_owned(),
+            "the other side does not speak TLS (does the URL need http:// or grpc:// ?)".to_owned(),
         ),
         rustls::Error::PeerIncompatible(_) => Event::TlsRefused(
             "the other side offers no TLS version or cipher that is safe today".to_owned(),
