@@ -158,8 +158,9 @@ impl HttpSink {
                 Ok(self.receipt(head.status, &head.headers, read, class == Class::Accepted))
             }
             Class::Failed { kind, effect, advice, possibly_done } => {
-                // The status stands, whatever becomes of its body.
-                let (excerpt, _) = read_to_limit_by(body, MAX_EXCERPT, Some(deadline)).await;
+                // The status stands, whatever becomes of its body: nobody waits long for that.
+                let by = deadline.min(Instant::now() + EXCERPT_TIME);
+                let (excerpt, _) = read_to_limit_by(body, MAX_EXCERPT, Some(by)).await;
                 // The path may be a secret, as those of webhooks are: the place is enough.
                 let endpoint = &self.template.endpoint;
                 let mut error = refusal(kind, head.status, &head.headers, hints.keyed)
@@ -273,6 +274,9 @@ fn without_secrets(reference: &str) -> String {
 
 /// An error keeps less than this; the rest of a small body is read so that the connection can be kept.
 const MAX_EXCERPT: usize = 8 << 10;
+
+/// How long the body of a refusal may take: a fallback is perhaps waiting.
+const EXCERPT_TIME: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

@@ -164,3 +164,18 @@ async fn a_timeout_beyond_the_clock_is_no_reason_to_panic() {
     let sink = post(server.url("/")).timeout(Duration::MAX).build().unwrap();
     send(&sink, &Message::text("x")).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_refusal_does_not_wait_long_for_its_body() {
+    let server = Server::start(|mut conn| async move {
+        conn.request().await;
+        conn.write("HTTP/1.1 404 Not Found\r\ncontent-length: 9\r\n\r\nno").await;
+        conn.closed().await;
+    })
+    .await;
+    let started = Instant::now();
+    let error = refusal(&post(server.url("/")).build().unwrap(), &Message::text("x")).await;
+    assert_eq!((error.kind(), error.excerpt()), (ErrorKind::NotFound, Some("no")));
+    // The timeout of the attempt is 10 s.
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
