@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use fanout::{Effect, Error};
+use fanout::{Effect, Error, ErrorKind, RetryAdvice};
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tonic::Code;
@@ -34,7 +34,16 @@ impl Answer {
 
     /// Returns the error of a call for which the library returned `made_up`, which is the server's
     /// own status only if the server sent one.
-    pub(crate) fn into_error(mut self, made_up: &tonic::Status, earlier: Effect) -> Error {
+    pub(crate) fn into_error(self, made_up: &tonic::Status, earlier: Effect) -> Error {
+        let error = self.into_classified(made_up, earlier);
+        match error.kind() {
+            // The table says: once, with a fresh credential. This sink has none to fetch.
+            ErrorKind::Unauthenticated => error.with_advice(RetryAdvice::Never),
+            _ => error,
+        }
+    }
+
+    fn into_classified(mut self, made_up: &tonic::Status, earlier: Effect) -> Error {
         match self.status() {
             // The status was OK, so what is wrong is the reply; or it came alone, without one.
             Some(0) => classify_local(LocalFailure::BadReply),

@@ -71,7 +71,13 @@ impl Rules {
 
     fn by_code(&self, code: u16, hints: Hints) -> (Class, bool) {
         let vendor = if self.vendor_codes { vendor_class(code, hints) } else { None };
-        let class = vendor.unwrap_or_else(|| classify(code, hints));
+        let class = match vendor.unwrap_or_else(|| classify(code, hints)) {
+            // The table says: once, with a fresh credential. This sink has none to fetch.
+            refused @ Class::Failed { kind: ErrorKind::Unauthenticated, .. } => {
+                refused.with_advice(RetryAdvice::Never)
+            }
+            class => class,
+        };
         let Class::Failed { advice, .. } = class else { return (class, false) };
         if self.success_on.contain(code) {
             return (Class::Delivered, false);

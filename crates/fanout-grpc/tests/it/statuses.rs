@@ -22,7 +22,9 @@ async fn every_code_of_a_tonic_server_means_what_the_table_says() {
         let expected = fanout_grpc::classify::classify_status(code, &Default::default()).unwrap();
         assert_eq!(error.kind(), expected.kind(), "{code}");
         assert_eq!(error.effect(), expected.effect(), "{code}");
-        assert_eq!(error.advice(), expected.advice(), "{code}");
+        // The table says once with a fresh credential, and this sink has none to fetch.
+        let advice = if code == 16 { RetryAdvice::Never } else { expected.advice() };
+        assert_eq!(error.advice(), advice, "{code}");
         assert_eq!(error.scope(), expected.scope(), "{code}");
         assert_eq!(error.status(), expected.status(), "{code}");
         assert_eq!(error.excerpt(), Some("why so"), "{code}");
@@ -67,6 +69,11 @@ async fn advice(
     let server = always(move || raw(&[("grpc-status", code), (name, value)], "", &[])).await;
     let error = failure(server.place()).await;
     (error.effect(), error.advice())
+}
+
+#[tokio::test]
+async fn a_credential_that_was_refused_is_not_offered_again() {
+    assert_eq!(advice("16", "x-any", "any").await, (Effect::None, RetryAdvice::Never));
 }
 
 #[tokio::test]

@@ -211,6 +211,16 @@ async fn a_conflict_after_an_answer_that_was_lost_may_be_our_own_doing() {
 }
 
 #[tokio::test]
+async fn a_credential_that_was_refused_is_not_offered_again() {
+    for status in ["401 Who", "407 Who"] {
+        let server = answering(&[&answer(status)]).await;
+        let report = one(resilient(post(server.url("/")))).await;
+        assert_eq!(only(&report).stop_reason(), Some(StopReason::NotRetryable), "{report}");
+        assert_eq!((only(&report).attempts(), server.requests().len()), (1, 1));
+    }
+}
+
+#[tokio::test]
 async fn what_was_answered_for_the_connection_goes_to_another() {
     // 421 says that nothing was looked at, so the repetition does not count; 408 does.
     for (status, attempts) in [("408 Late", 2), ("421 Elsewhere", 1)] {
