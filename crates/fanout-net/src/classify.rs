@@ -1,4 +1,4 @@
-//! The table from what the network did to a classified error.
+//! The table from what the network did to a classified error; for people it is in `docs/events.md`.
 
 use fanout::{Effect, Error, ErrorKind, RetryAdvice, TimeoutScope};
 
@@ -162,66 +162,131 @@ fn seconds(time: std::time::Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::time::Duration;
 
     use super::*;
 
     const LIMIT: Duration = Duration::from_secs(3);
 
-    fn rows() -> Vec<(Event, ErrorKind, Effect, RetryAdvice)> {
-        use Effect::{Maybe, None};
-        use ErrorKind::*;
-        use RetryAdvice::{Backoff, Never, Once, OtherSink};
+    /// Every event, with the name of its row in the documentation. A new event does not compile
+    /// without one.
+    fn row(event: &Event) -> &'static str {
+        match event {
+            Event::NoSuchHost => "no such host",
+            Event::LookupFailed(_) => "lookup failed",
+            Event::Refused => "refused",
+            Event::Unreachable(_) => "unreachable",
+            Event::ConnectFailed(_) => "connect failed",
+            Event::ConnectTimeout { .. } => "connect timeout",
+            Event::HandshakeBroken(_) => "handshake broken",
+            Event::Certificate(_) => "certificate",
+            Event::TlsRefused(_) => "TLS refused",
+            Event::NoRoots(_) => "no roots",
+            Event::NoTls => "no TLS",
+            Event::NoHttp2 => "no HTTP/2",
+            Event::ProxyAuth => "proxy wants credentials",
+            Event::ProxyRefused => "proxy refused",
+            Event::ProxyUnsupported => "proxy unsupported",
+            Event::Unsent => "unsent",
+            Event::Closed { written: false, .. } => "closed, unwritten",
+            Event::Closed { written: true, .. } => "closed, written",
+            Event::Silent { written: false } => "silent, unwritten",
+            Event::Silent { written: true } => "silent, written",
+            Event::StreamRefused => "stream refused",
+            Event::GoneAway { .. } => "gone away",
+            Event::StreamReset { written: false, .. } => "stream reset, unwritten",
+            Event::StreamReset { written: true, .. } => "stream reset, written",
+            Event::Http11Required => "HTTP/1.1 required",
+            Event::Calm { processed: false } => "calm, unprocessed",
+            Event::Calm { processed: true } => "calm, processed",
+            Event::NotHttp { written: false, .. } => "not HTTP, unwritten",
+            Event::NotHttp { written: true, .. } => "not HTTP, written",
+            Event::OwnBody(_) => "own body failed",
+            Event::BadRequest(_) => "bad request",
+            Event::OutOfTime { written: false, .. } => "out of time, unwritten",
+            Event::OutOfTime { written: true, .. } => "out of time, written",
+        }
+    }
 
+    /// One of each; the test below fails when one is missing, for its row is then left over.
+    fn events() -> Vec<Event> {
         let text = || "x".to_owned();
-        vec![
-            (Event::NoSuchHost, Connect, None, Backoff),
-            (Event::LookupFailed(text()), Connect, None, Backoff),
-            (Event::Refused, Connect, None, Backoff),
-            (Event::Unreachable(text()), Connect, None, Backoff),
-            (Event::ConnectFailed(text()), Connect, None, Backoff),
-            (Event::ConnectTimeout { limit: LIMIT, phase: Phase::Tcp }, Timeout, None, Backoff),
-            (Event::HandshakeBroken(text()), Connect, None, Backoff),
-            (Event::Certificate(text()), Tls, None, OtherSink),
-            (Event::TlsRefused(text()), Tls, None, OtherSink),
-            (Event::NoRoots(text()), Tls, None, OtherSink),
-            (Event::NoTls, Build, None, Never),
-            (Event::NoHttp2, Unsupported, None, Never),
-            (Event::ProxyAuth, Unauthenticated, None, Once),
-            (Event::ProxyRefused, Connect, None, Backoff),
-            (Event::ProxyUnsupported, Build, None, Never),
-            (Event::Unsent, Interrupted, None, Backoff),
-            (Event::Closed { written: true, detail: Option::None }, Interrupted, Maybe, Backoff),
-            (Event::Closed { written: false, detail: Option::None }, Interrupted, None, Backoff),
-            (Event::Silent { written: true }, Interrupted, Maybe, Backoff),
-            (Event::StreamRefused, Unavailable, None, Once),
-            (Event::GoneAway { detail: text() }, Unavailable, None, Once),
-            (Event::StreamReset { reason: text(), written: true }, Interrupted, Maybe, Backoff),
-            (Event::Http11Required, Unavailable, None, Once),
-            (Event::Calm { processed: true }, Throttled, Maybe, Backoff),
-            (Event::Calm { processed: false }, Throttled, None, Backoff),
-            (Event::NotHttp { detail: text(), written: true }, Protocol, Maybe, Backoff),
-            (Event::OwnBody(text()), Interrupted, Maybe, Never),
-            (Event::BadRequest(text()), Build, None, Never),
-            (Event::OutOfTime { after: LIMIT, written: true }, Timeout, Maybe, Backoff),
-            (Event::OutOfTime { after: LIMIT, written: false }, Timeout, None, Backoff),
-        ]
+        let mut events = vec![
+            Event::NoSuchHost,
+            Event::LookupFailed(text()),
+            Event::Refused,
+            Event::Unreachable(text()),
+            Event::ConnectFailed(text()),
+            Event::HandshakeBroken(text()),
+            Event::Certificate(text()),
+            Event::TlsRefused(text()),
+            Event::NoRoots(text()),
+            Event::NoTls,
+            Event::NoHttp2,
+            Event::ProxyAuth,
+            Event::ProxyRefused,
+            Event::ProxyUnsupported,
+            Event::Unsent,
+            Event::StreamRefused,
+            Event::GoneAway { detail: text() },
+            Event::Http11Required,
+            Event::OwnBody(text()),
+            Event::BadRequest(text()),
+        ];
+        for phase in [Phase::Lookup, Phase::Tcp, Phase::Proxy, Phase::Tls] {
+            events.push(Event::ConnectTimeout { limit: LIMIT, phase });
+        }
+        for written in [false, true] {
+            events.extend([
+                Event::Closed { written, detail: None },
+                Event::Closed { written, detail: Some(text()) },
+                Event::Silent { written },
+                Event::StreamReset { reason: text(), written },
+                Event::Calm { processed: written },
+                Event::NotHttp { detail: text(), written },
+                Event::OutOfTime { after: LIMIT, written },
+            ]);
+        }
+        events
+    }
+
+    /// The rows of `docs/events.md`: what each event is documented to mean.
+    fn documented() -> BTreeMap<&'static str, [String; 3]> {
+        let mut rows = BTreeMap::new();
+        let text = include_str!("../docs/events.md");
+        for line in text.lines().filter(|line| line.starts_with("| ")).skip(2) {
+            let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
+            let [event, kind, effect, advice, standard, _] = cells[..] else { panic!("{line}") };
+            assert!(standard.starts_with("RFC "), "no standard is cited: {line}");
+            let before = rows.insert(event, [kind, effect, advice].map(str::to_owned));
+            assert!(before.is_none(), "twice: {event}");
+        }
+        rows
     }
 
     #[test]
-    fn every_event_has_its_kind_effect_and_advice() {
-        for (event, kind, effect, advice) in rows() {
+    fn every_event_means_what_the_documentation_says() {
+        let mut left = documented();
+        let rows = left.clone();
+        for event in events() {
             let error = classify(event.clone());
-            assert_eq!(
-                (error.kind(), error.effect(), error.advice()),
-                (kind, effect, advice),
-                "{event:?}"
-            );
+            let found =
+                [error.kind().to_string(), error.effect().to_string(), error.advice().to_string()];
+            assert_eq!(Some(&found), rows.get(row(&event)), "{event:?}");
+            left.remove(row(&event));
+            let scope = match event {
+                Event::ConnectTimeout { .. } => Some(TimeoutScope::Connect),
+                Event::OutOfTime { .. } => Some(TimeoutScope::Attempt),
+                _ => None,
+            };
+            assert_eq!(error.scope(), scope, "{event:?}");
             let text = error.message();
             let abbreviation = text.chars().take(2).all(char::is_uppercase);
             assert!(abbreviation || text.starts_with(char::is_lowercase), "{text}");
             assert!(!text.ends_with('.'), "{text}");
         }
+        assert!(left.is_empty(), "documented, and no such event was tried: {left:?}");
     }
 
     #[test]

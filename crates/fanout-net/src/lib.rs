@@ -14,6 +14,8 @@
 //! - `tls-aws-lc`: TLS by rustls with the aws-lc-rs provider; preferred when both are on.
 //!
 //! Without either, `https` URLs fail as [`Build`](fanout::ErrorKind::Build) and nothing is sent.
+#![doc = ""]
+#![doc = include_str!("../docs/events.md")]
 
 mod body;
 mod classify;
