@@ -40,7 +40,7 @@ use crate::wire::{Seen, Wire};
 ///   and the reply as its body: encoded, or as JSON when there is a schema. It keeps the first 64 KiB.
 /// - Message metadata becomes gRPC metadata, checked as [`metadata`](GrpcSinkBuilder::metadata) says.
 ///   The content type of a message says nothing: the schema decides what its payload is.
-/// - Failures mean what [`classify`](crate::classify) and `docs/grpc-status.md` say.
+/// - Failures mean what the tables of [`classify`](crate::classify) say.
 /// - It is [repeatable](Sink::is_repeatable) as [`idempotency`](GrpcSinkBuilder::idempotency) says. By
 ///   default that is when the method is annotated with an `idempotency_level` and the types are known:
 ///   from the start with a descriptor set, after the first send or [`load_schema`](Self::load_schema)

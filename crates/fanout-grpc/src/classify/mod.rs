@@ -1,7 +1,9 @@
 //! What an answer means: tables from a gRPC status, an HTTP status or a local failure to an error.
 //!
 //! Everything here is pure, and public so that others can build on it. The same tables for people,
-//! with their sources, are in `docs/grpc-status.md`; a test holds the two together.
+//! with their sources, follow; a test holds the two together.
+#![doc = ""]
+#![doc = include_str!("../../docs/grpc-status.md")]
 
 mod hints;
 

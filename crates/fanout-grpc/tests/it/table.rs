@@ -7,12 +7,11 @@ use fanout_grpc::classify::{
     Hints, LocalFailure, Pushback, classify_http, classify_local, classify_status, status_name,
 };
 
-const DOC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/grpc-status.md");
+const DOC: &str = include_str!("../../docs/grpc-status.md");
 
 /// The rows of the table under a heading, cell by cell.
 fn rows(heading: &str) -> Vec<Vec<String>> {
-    let text = std::fs::read_to_string(DOC).expect("the document");
-    let section = text.split("\n## ").find(|section| section.starts_with(heading));
+    let section = DOC.split("\n## ").find(|section| section.starts_with(heading));
     let table = section.expect(heading).lines().filter(|line| line.starts_with('|'));
     let cells = |line: &str| {
         line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>()
