@@ -28,7 +28,8 @@
 //!   next ([`RetryAdvice`]), whether the policy held ([`policy::Verdict`]), and where the message is now
 //!   ([`Completeness`]).
 //! - **To send in spite of failures**: [`SinkExt::resilient`], one decorator with timeouts, retries that are safe,
-//!   a budget, a breaker and limits; [`resilience`] explains its order and its numbers.
+//!   a budget, a breaker and limits; [`resilience`] explains its order and its numbers, and
+//!   [`safe_retries`](resilience::safe_retries) which sends are safe to retry, and why.
 //! - **To write a destination**: [`Sink`], one method; `fanout-conformance` checks it.
 //! - **To write a policy**: [`policy::FanOutPolicy`], one pure function; [`policy::Simulation`] tries it.
 //!

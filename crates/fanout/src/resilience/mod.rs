@@ -8,6 +8,7 @@ mod budget;
 mod bulkhead;
 mod course;
 mod retry;
+pub mod safe_retries;
 mod settings;
 mod throttle;
 mod time;

@@ -1,18 +1,25 @@
 //! The numbers: their defaults, what is refused, and how a file says them.
 
+use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
+use fanout::policy::all;
 use fanout::resilience::{Health, Resilience, RetryMaybe, counts_for_breaker};
-use fanout::{BuildError, Error, ErrorKind, TimeoutScope};
+use fanout::{BuildError, Error, ErrorKind, FanOut, Message, Sink, SinkExt, TimeoutScope, sink_fn};
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// The rows of the table in the guide whose first column begins with `first`, without their head.
+/// The rows of the table in the guide whose first column is called `first`, without their head.
 fn table(first: &str) -> Vec<Vec<String>> {
-    let guide = include_str!("../../docs/resilience.md");
+    table_of(include_str!("../../docs/resilience.md"), first)
+}
+
+fn table_of(guide: &str, first: &str) -> Vec<Vec<String>> {
     let head = format!("| {first} |");
     let rows = guide.lines().skip_while(|line| !line.starts_with(&head)).skip(2);
     rows.take_while(|line| line.starts_with('|'))
@@ -42,6 +49,36 @@ fn the_defaults_are_those_of_the_guide() {
         assert!(same, "{}: the guide says {told}, the code {value}", row[0]);
     }
     assert_eq!(Resilience::default().validate(), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_timeouts_are_those_of_the_chapter() {
+    let rows = table_of(include_str!("../../docs/safe-retries.md"), "timeout");
+    assert_eq!(rows.len(), 3);
+    for row in rows {
+        let silent = sink_fn(|_message, _attempt| pending());
+        let numbers = Resilience::default();
+        let (timeout, sink): (_, Arc<dyn Sink>) = match row[0].as_str() {
+            "attempt" => (TimeoutScope::Attempt, Arc::new(silent.resilient(numbers).unwrap())),
+            "total" => {
+                let slow = sink_fn(|_message, _attempt| async {
+                    sleep(s(9)).await;
+                    Err(Error::new(ErrorKind::Connect, "no route"))
+                });
+                let numbers = numbers.max_attempts(10);
+                (TimeoutScope::Total, Arc::new(slow.resilient(numbers).unwrap()))
+            }
+            "fan-out" => (TimeoutScope::FanOut, Arc::new(silent)),
+            other => panic!("{other}"),
+        };
+        let start = Instant::now();
+        let fan_out = FanOut::builder(all()).sink("one", sink).build().unwrap();
+        let report = fan_out.send(Message::text("hello")).await;
+        let seconds: u64 = row[1].strip_suffix(" s").unwrap().parse().unwrap();
+        assert_eq!(start.elapsed().as_secs(), seconds, "{}: {report}", row[0]);
+        let error = report.get("one").unwrap().error().unwrap();
+        assert_eq!(error.scope(), Some(timeout), "{}", row[0]);
+    }
 }
 
 #[test]
