@@ -3,6 +3,7 @@
 mod connections;
 mod grpc;
 mod http;
+mod retries;
 mod tls;
 mod together;
 
@@ -76,6 +77,9 @@ pub(crate) fn all() -> Vec<Case> {
         grpc::metadata_goes_both_ways() => "grpcio",
         grpc::tls_is_spoken_and_another_name_refused() => "grpcio",
         grpc::a_web_server_is_not_mistaken_for_grpc() => "nginx",
+        retries::a_retry_after_is_waited_for() => "nginx",
+        retries::a_pushback_is_kept_exactly() => "grpcio",
+        retries::a_negative_pushback_forbids_the_retry() => "grpcio",
         together::one_json_message_reaches_http_and_grpc() => "all",
     ]
 }

@@ -5,6 +5,7 @@ Metadata of a call asks for other behaviour:
   x-abort: <STATUS>  ends the call with that status, and with `x-reason` in the trailers
   x-hang: 1          answers only when the client has given up, then prints {"terminated": true}
   x-echo: <value>    comes back in the head (x-echo) and in the trailers (x-echo-trailer)
+  x-pushback: <ms>   ends the first call for an order with UNAVAILABLE and this as `grpc-retry-pushback-ms`
 """
 
 import json
@@ -12,6 +13,7 @@ import pathlib
 import sys
 import tempfile
 import threading
+import time
 from concurrent import futures
 
 import grpc
@@ -39,6 +41,8 @@ def compile_proto(out):
 
 
 def service(orders_pb2, orders_pb2_grpc):
+    pushed_back = set()
+
     class Orders(orders_pb2_grpc.OrdersServicer):
         def Place(self, request, context):
             metadata = dict(context.invocation_metadata())
@@ -54,6 +58,7 @@ def service(orders_pb2, orders_pb2_grpc):
                         for k, v in context.invocation_metadata()
                     ],
                     "seconds_left": context.time_remaining(),
+                    "at": time.monotonic(),
                 }
             )
             if "x-hang" in metadata:
@@ -63,6 +68,10 @@ def service(orders_pb2, orders_pb2_grpc):
             if "x-abort" in metadata:
                 context.set_trailing_metadata((("x-reason", "asked for"),))
                 context.abort(grpc.StatusCode[metadata["x-abort"]], "the caller asked for it")
+            if "x-pushback" in metadata and request.id not in pushed_back:
+                pushed_back.add(request.id)
+                context.set_trailing_metadata((("grpc-retry-pushback-ms", metadata["x-pushback"]),))
+                context.abort(grpc.StatusCode.UNAVAILABLE, "the caller asked for it")
             if "x-echo" in metadata:
                 context.send_initial_metadata((("x-echo", metadata["x-echo"]),))
                 context.set_trailing_metadata((("x-echo-trailer", metadata["x-echo"]),))

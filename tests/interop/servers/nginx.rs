@@ -38,6 +38,8 @@ pub(crate) struct Access {
     pub(crate) protocol: String,
     pub(crate) status: u16,
     pub(crate) connection: u64,
+    /// In seconds, by the clock of nginx.
+    pub(crate) at: f64,
 }
 
 impl Nginx {
@@ -174,11 +176,12 @@ impl Access {
     /// As `log_format` writes it.
     fn parse(line: &str) -> Self {
         let mut words = line.split(' ');
-        let mut word = || words.next().expect("a line of the access log has three words or more");
+        let mut word = || words.next().expect("a line of the access log has four words or more");
         Self {
             protocol: word().to_owned(),
             status: word().parse().expect("a status"),
             connection: word().parse().expect("a connection"),
+            at: word().parse().expect("a time"),
         }
     }
 }
