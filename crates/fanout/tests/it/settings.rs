@@ -2,11 +2,15 @@
 
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use fanout::policy::all;
-use fanout::resilience::{Health, Resilience, RetryMaybe, counts_for_breaker};
-use fanout::{BuildError, Error, ErrorKind, FanOut, Message, Sink, SinkExt, TimeoutScope, sink_fn};
+use fanout::resilience::{Breaker, Health, Jitter, Resilience, RetryMaybe, counts_for_breaker};
+use fanout::{
+    BuildError, Effect, Error, ErrorKind, FanOut, Message, RetryAdvice, Sink, SinkExt,
+    TimeoutScope, sink_fn,
+};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -49,6 +53,58 @@ fn the_defaults_are_those_of_the_guide() {
         assert!(same, "{}: the guide says {told}, the code {value}", row[0]);
     }
     assert_eq!(Resilience::default().validate(), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_fixed_numbers_are_those_of_the_guide() {
+    let rows = table("number");
+    assert_eq!(rows.len(), 4);
+    for row in rows {
+        let found = match row[0].as_str() {
+            "transparent repeats" => {
+                let calls = Arc::new(AtomicU32::new(0));
+                let counter = Arc::clone(&calls);
+                let sink = sink_fn(move |_message, _attempt| {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    let error = Error::new(ErrorKind::Unavailable, "refused unprocessed");
+                    let error = error.with_effect(Effect::None).with_advice(RetryAdvice::Once);
+                    async { Err(error) }
+                });
+                let sink = sink.resilient(Resilience::default()).unwrap();
+                let fan_out = FanOut::builder(all()).sink("one", sink).build().unwrap();
+                let report = fan_out.send(Message::text("hello")).await;
+                assert_eq!(report.get("one").unwrap().attempts(), 1, "not counted: {report}");
+                f64::from(calls.load(Ordering::Relaxed) - 1)
+            }
+            "probes" => {
+                let breaker = Breaker::new(&Resilience::default());
+                let mut now = Instant::now();
+                let failed = Err(Error::new(ErrorKind::Connect, "refused"));
+                while let Ok(lease) = breaker.reserve(now) {
+                    lease.record(Health::of(&failed), now);
+                }
+                now += s(3600);
+                let probes: Vec<_> = (0..9).map_while(|_| breaker.reserve(now).ok()).collect();
+                probes.len() as f64
+            }
+            "jitter of delays" => {
+                let above = |number| Jitter::seeded(7, number).above(s(1)).as_secs_f64();
+                let most = (0..10_000).map(above).fold(0.0, f64::max) - 1.0;
+                assert!(most <= 0.5, "{most}");
+                (most * 100.0).round() / 100.0
+            }
+            "fan-out deadline" => {
+                let start = Instant::now();
+                let silent = sink_fn(|_message, _attempt| pending());
+                let fan_out = FanOut::builder(all()).sink("one", silent).build().unwrap();
+                let report = fan_out.send(Message::text("hello")).await;
+                assert!(!report.is_satisfied());
+                start.elapsed().as_secs_f64().round()
+            }
+            other => panic!("{other}"),
+        };
+        assert_eq!(row[1].parse::<f64>().unwrap(), found, "{}", row[0]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
