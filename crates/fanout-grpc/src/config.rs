@@ -11,6 +11,8 @@ use crate::schema::Schema;
 use crate::sink::{GrpcSink, Settings};
 
 /// Builds a [`GrpcSink`].
+///
+#[doc = include_str!("../docs/numbers.md")]
 #[must_use]
 pub struct GrpcSinkBuilder {
     endpoint: String,

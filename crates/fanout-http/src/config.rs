@@ -15,6 +15,8 @@ use crate::sink::Way;
 use crate::{Answer, Compression, HttpSink, Opinion};
 
 /// Builds an [`HttpSink`].
+///
+#[doc = include_str!("../docs/numbers.md")]
 #[must_use]
 #[derive(Clone)]
 pub struct HttpSinkBuilder {
@@ -350,3 +352,27 @@ impl fmt::Debug for HttpSinkBuilder {
 }
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Holds `docs/numbers.md` against the code.
+    #[test]
+    fn the_defaults_are_those_of_the_documentation() {
+        let builder = HttpSink::post("https://u.example");
+        let text = include_str!("../docs/numbers.md");
+        let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| `")).collect();
+        assert_eq!(rows.len(), 3);
+        for row in rows {
+            let cells: Vec<_> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+            let found = match cells[1] {
+                "timeout" => builder.timeout.as_secs(),
+                "max_request_body" => builder.max_request_body as u64,
+                "max_receipt_body" => builder.max_receipt_body as u64,
+                other => panic!("{other}"),
+            };
+            assert_eq!(found.to_string(), cells[2], "{row}");
+        }
+    }
+}

@@ -23,6 +23,8 @@ pub enum HttpVersion {
 }
 
 /// Builds a [`Client`].
+///
+#[doc = include_str!("../docs/numbers.md")]
 #[must_use]
 #[derive(Default)]
 pub struct ClientBuilder {
@@ -150,3 +152,28 @@ impl std::fmt::Debug for ClientBuilder {
 }
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Holds `docs/numbers.md` against the code.
+    #[test]
+    fn the_defaults_are_those_of_the_documentation() {
+        let settings = Settings::default();
+        let text = include_str!("../docs/numbers.md");
+        let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| `")).collect();
+        assert_eq!(rows.len(), 4);
+        for row in rows {
+            let cells: Vec<_> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+            let found = match cells[1] {
+                "connect_timeout" => settings.connect_timeout.as_secs(),
+                "pool_idle_timeout" => settings.pool_idle_timeout.as_secs(),
+                "max_idle_per_host" => settings.max_idle_per_host as u64,
+                "http2_keep_alive" => settings.keep_alive.as_secs(),
+                other => panic!("{other}"),
+            };
+            assert_eq!(found.to_string(), cells[2], "{row}");
+        }
+    }
+}

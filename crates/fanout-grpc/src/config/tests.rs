@@ -101,3 +101,22 @@ fn debug_shows_no_secret() {
     assert!(!text.contains("s3cret"), "{text}");
     assert!(text.contains("authorization"), "{text}");
 }
+
+/// Holds `docs/numbers.md` against the code.
+#[test]
+fn the_defaults_are_those_of_the_documentation() {
+    let builder = unary("grpc://h");
+    let text = include_str!("../../docs/numbers.md");
+    let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| `")).collect();
+    assert_eq!(rows.len(), 3);
+    for row in rows {
+        let cells: Vec<_> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        let found = match cells[1] {
+            "timeout" => builder.timeout.as_secs(),
+            "max_request" => builder.max_request as u64,
+            "max_response" => builder.max_response as u64,
+            other => panic!("{other}"),
+        };
+        assert_eq!(found.to_string(), cells[2], "{row}");
+    }
+}
