@@ -1,0 +1,239 @@
+//! Every way to get a file wrong, each with the whole message.
+//!
+//! `INSTA_UPDATE=always cargo test -p fanout-config` writes the messages anew: read them.
+
+use fanout_config::Config;
+
+/// One table for each file: what the file is, then the file. Lines count from the first of the text.
+const FILES: &[(&str, &str)] = &[
+    ("a key without a value", "[sinks.a]\nhttp =\n"),
+    ("a text without its end", "[sinks.a]\nhttp = \"https://h/?token=hunter2\n"),
+    ("the same key twice", "[sinks.a]\nhttp = \"https://h/\"\nhttp = \"https://hunter2/\"\n"),
+    ("a misspelt top level", "[sink.a]\nhttp = \"https://h/\"\n"),
+    ("a misspelt key", "[sinks.a]\nhttp = \"https://h/\"\ntimout = \"1s\"\n"),
+    ("a strange key", "[sinks.a]\nhttp = \"https://h/\"\ncolour = \"blue\"\n"),
+    ("a key that would steer a terminal", "[sinks.a]\nhttp = \"https://h/\"\n\"\\u001b[2J\" = 1\n"),
+    ("a sink that is no table", "sinks.a = \"https://h/?token=hunter2\"\n"),
+    ("no address", "[sinks.a]\ntimeout = \"1s\"\n"),
+    ("a misspelt address", "[sinks.a]\nhtpp = \"https://h/?token=hunter2\"\n"),
+    ("two addresses", "[sinks.a]\nhttp = \"https://h/\"\ngrpc = \"https://h/a.B/C\"\n"),
+    ("an address that is no text", "[sinks.a]\nhttp = 80\n"),
+    ("an address without scheme", "[sinks.a]\nhttp = \"localhost:8080/x?token=hunter2\"\n"),
+    ("credentials in the address", "[sinks.a]\nhttp = \"https://ada:hunter2@h/?k=hunter2\"\n"),
+    ("a gRPC address without method", "[sinks.a]\ngrpc = \"https://h/a.B\"\n"),
+    ("an unknown gRPC scheme", "[sinks.a]\ngrpc = \"ftp://h/a.B/C\"\n"),
+    ("a key of the other transport", "[sinks.a]\ngrpc = \"https://h/a.B/C\"\nmethod = \"PUT\"\n"),
+    ("a bad method", "[sinks.a]\nhttp = \"https://h/\"\nmethod = \"GE T\"\n"),
+    (
+        "a bad header name",
+        "[sinks.a]\nhttp = \"https://h/\"\n\n[sinks.a.headers]\nX-Good = \"1\"\n\"bad name\" = \"hunter2\"\n",
+    ),
+    (
+        "a bad header value",
+        "[sinks.a]\nhttp = \"https://h/\"\nheaders = { Authorization = \"hunter2\\n\" }\n",
+    ),
+    ("a header that is a number", "[sinks.a]\nhttp = \"https://h/\"\nheaders = { X-Pin = 4711 }\n"),
+    (
+        "headers that are a text",
+        "[sinks.a]\nhttp = \"https://h/\"\nheaders = \"Authorization: hunter2\"\n",
+    ),
+    (
+        "metadata of gRPC itself",
+        "[sinks.a]\ngrpc = \"https://h/a.B/C\"\nmetadata = { grpc-timeout = \"1S\" }\n",
+    ),
+    ("a time without unit", "[sinks.a]\nhttp = \"https://h/\"\ntimeout = 10\n"),
+    ("a time with a strange unit", "[sinks.a]\nhttp = \"https://h/\"\ntimeout = \"10 parsecs\"\n"),
+    ("no time at all", "[sinks.a]\nhttp = \"https://h/\"\ntimeout = \"0s\"\n"),
+    ("a negative time", "[sinks.a]\nhttp = \"https://h/\"\ntimeout = \"-1s\"\n"),
+    ("a time without end", "[sinks.a]\nhttp = \"https://h/\"\ntimeout = \"9000000000000000s\"\n"),
+    (
+        "connecting longer than the attempt",
+        "[sinks.a]\nhttp = \"https://h/\"\ntimeout = \"2s\"\nconnect_timeout = \"3s\"\n",
+    ),
+    ("an unknown mode", "[sinks.a]\nhttp = \"https://h/\"\nidempotency = \"keys\"\n"),
+    (
+        "a key beside the key",
+        "[sinks.a]\nhttp = \"https://h/\"\nidempotency = \"key\"\nheaders = { Idempotency-Key = \"hunter2\" }\n",
+    ),
+    ("a size that is negative", "[sinks.a]\nhttp = \"https://h/\"\nmax_request_body = -1\n"),
+    ("an unknown schema", "[sinks.a]\ngrpc = \"https://h/a.B/C\"\nschema = \"reflexion\"\n"),
+    ("a schema of nothing", "[sinks.a]\ngrpc = \"https://h/a.B/C\"\nschema = {}\n"),
+    (
+        "a descriptor set that is not there",
+        "[sinks.a]\ngrpc = \"https://h/a.B/C\"\nschema = { descriptor_set = \"no/such.binpb\" }\n",
+    ),
+    (
+        "an unknown profile",
+        "[sinks.a]\nhttp = \"https://h/\"\nresilience = { profile = \"llms\" }\n",
+    ),
+    ("a profile in the wrong place", "[sinks.a]\nhttp = \"https://h/\"\nresilience = \"llm\"\n"),
+    ("resilience that is true", "[sinks.a]\nhttp = \"https://h/\"\nresilience = true\n"),
+    (
+        "a misspelt number",
+        "[sinks.a]\nhttp = \"https://h/\"\n\n[sinks.a.resilience]\nmax_attempt = 3\n",
+    ),
+    ("no attempts", "[sinks.a]\nhttp = \"https://h/\"\nresilience = { max_attempts = 0 }\n"),
+    (
+        "a ratio above one",
+        "[sinks.a]\nhttp = \"https://h/\"\n[sinks.a.resilience]\nbudget_ratio = 20\n",
+    ),
+    (
+        "a ratio that is no number",
+        "[sinks.a]\nhttp = \"https://h/\"\n[sinks.a.resilience]\nbreaker_ratio = nan\n",
+    ),
+    (
+        "a ratio that is a text",
+        "[sinks.a]\nhttp = \"https://h/\"\n[sinks.a.resilience]\nbreaker_ratio = \"50%\"\n",
+    ),
+    (
+        "one limit twice",
+        "[sinks.a]\nhttp = \"https://h/\"\ntimeout = \"1s\"\nresilience = { attempt_timeout = \"2s\" }\n",
+    ),
+    (
+        "an attempt longer than the total",
+        "[sinks.a]\nhttp = \"https://h/\"\n[sinks.a.resilience]\nattempt_timeout = \"20s\"\ntotal_timeout = \"10s\"\n",
+    ),
+    (
+        "an attempt longer than the default total",
+        "[sinks.a]\nhttp = \"https://h/\"\ntimeout = \"1m\"\n",
+    ),
+    (
+        "a window too short for two attempts",
+        "[sinks.a]\nhttp = \"https://h/\"\ntimeout = \"10s\"\nresilience = { breaker_window = \"15s\" }\n",
+    ),
+    (
+        "a pause above the longest",
+        "[sinks.a]\nhttp = \"https://h/\"\nresilience = { backoff_base = \"30s\" }\n",
+    ),
+    ("a route without sinks", "[routes.r]\npolicy = \"all\"\n"),
+    ("a route of nobody", "[routes.r]\nsinks = []\n"),
+    ("a sink that is a text", "[sinks.a]\nhttp = \"https://h/\"\n[routes.r]\nsinks = \"a\"\n"),
+    (
+        "a sink that is a number",
+        "[sinks.a]\nhttp = \"https://h/\"\n[routes.r]\nsinks = [\"a\", 2]\n",
+    ),
+    (
+        "a sink that is not there",
+        "[sinks.billing]\nhttp = \"https://h/\"\n[sinks.audit]\nhttp = \"https://i/\"\n[routes.r]\nsinks = [\n  \"audit\",\n  \"biling\",\n]\n",
+    ),
+    ("a sink twice", "[sinks.a]\nhttp = \"https://h/\"\n[routes.r]\nsinks = [\"a\", \"a\"]\n"),
+    (
+        "a sink that is its own mirror",
+        "[sinks.a]\nhttp = \"https://h/\"\n[routes.r]\nsinks = [\"a\"]\nmirrors = [\"a\"]\n",
+    ),
+    (
+        "an unknown policy",
+        "[sinks.a]\nhttp = \"https://h/\"\n[routes.r]\nsinks = [\"a\"]\npolicy = \"qorum\"\n",
+    ),
+    (
+        "a quorum of nothing said",
+        "[sinks.a]\nhttp = \"https://h/\"\n[routes.r]\nsinks = [\"a\"]\npolicy = \"quorum\"\n",
+    ),
+    (
+        "a quorum above the sinks",
+        "[sinks.a]\nhttp = \"https://h/\"\n[sinks.b]\nhttp = \"https://i/\"\n[routes.r]\nsinks = [\"a\", \"b\"]\npolicy = \"quorum\"\nk = 3\n",
+    ),
+    (
+        "more successes than sinks",
+        "[sinks.a]\nhttp = \"https://h/\"\n[routes.r]\nsinks = [\"a\"]\npolicy = \"all_settled\"\nmin_success = 2\n",
+    ),
+    (
+        "a fallback without an answer",
+        "[sinks.a]\nhttp = \"https://h/\"\n[routes.r]\nsinks = [\"a\"]\npolicy = \"fallback\"\n",
+    ),
+    (
+        "a fallback with a wrong answer",
+        "[sinks.a]\nhttp = \"https://h/\"\n[routes.r]\nsinks = [\"a\"]\npolicy = \"fallback\"\non_ambiguous = \"procede\"\n",
+    ),
+    (
+        "a hedge without delay",
+        "[sinks.a]\nhttp = \"https://h/\"\n[routes.r]\nsinks = [\"a\"]\npolicy = \"hedged\"\n",
+    ),
+    (
+        "a key of another policy",
+        "[sinks.a]\nhttp = \"https://h/\"\n[routes.r]\nsinks = [\"a\"]\nk = 1\n",
+    ),
+    (
+        "an unknown rest",
+        "[sinks.a]\nhttp = \"https://h/\"\n[routes.r]\nsinks = [\"a\"]\nrest = \"abort\"\n",
+    ),
+    (
+        "a deadline before its sinks",
+        "[sinks.a]\nhttp = \"https://h/\"\nresilience = { total_timeout = \"20s\" }\n[routes.r]\nsinks = [\"a\"]\ndeadline = \"5s\"\n",
+    ),
+    (
+        "the default deadline before its sinks",
+        "[sinks.a]\nhttp = \"https://h/\"\nresilience = { profile = \"llm\" }\n[routes.r]\nsinks = [\"a\"]\n",
+    ),
+    (
+        "a deadline before a bare sink",
+        "[sinks.a]\nhttp = \"https://h/\"\ntimeout = \"1m\"\nresilience = false\n[routes.r]\nsinks = [\"a\"]\n",
+    ),
+];
+
+#[test]
+fn every_message_says_where_what_and_what_instead() {
+    let mut text = String::new();
+    for (what, file) in FILES {
+        let error = Config::parse("fanout.toml", file).expect_err(what);
+        let message = error.to_string();
+        assert!(!message.contains("hunter2"), "{what}: {message}");
+        assert!(!format!("{error:?}").contains("hunter2"), "{what}: {error:?}");
+        assert!(!message.contains(char::is_control), "{what}: {message:?}");
+        assert!(error.line().is_some(), "{what}: {message}");
+        text.push_str(&format!("# {what}\n{message}\n\n"));
+    }
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("broken_files", text);
+    });
+}
+
+#[test]
+fn a_route_that_is_not_there_is_told_with_those_that_are() {
+    let file = "[sinks.a]\nhttp = \"https://h/\"\n[routes.orders]\nsinks = [\"a\"]\n";
+    let config = Config::parse("fanout.toml", file).unwrap();
+    assert_eq!(
+        config.route("order").unwrap_err().to_string(),
+        "fanout.toml: there is no route \"order\"; did you mean orders? the routes are orders"
+    );
+    let empty = Config::parse("fanout.toml", "").unwrap();
+    assert_eq!(
+        empty.route("orders").unwrap_err().to_string(),
+        "fanout.toml: there is no route \"orders\"; the file has no [routes.NAME] at all"
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_by_its_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("missing.toml");
+    let error = Config::load(&missing).unwrap_err();
+    assert_eq!(error.problem(), "cannot be read: there is no such file");
+    assert_eq!(error.file(), missing.display().to_string());
+    let binary = directory.path().join("binary.toml");
+    std::fs::write(&binary, b"\xff\xfe").unwrap();
+    assert_eq!(
+        Config::load(&binary).unwrap_err().problem(),
+        "cannot be read: it is not UTF-8 text"
+    );
+}
+
+/// The complete file, cut off anywhere, or without any one of its lines, or with one of them twice: some
+/// of it is still right; the rest is told with its line, and nothing panics.
+#[test]
+fn whatever_is_missing_is_told_with_its_line() {
+    let whole = include_str!("../../docs/fanout.toml");
+    let lines: Vec<_> = whole.lines().collect();
+    let without = (0..lines.len()).map(|n| [&lines[..n], &lines[n + 1..]].concat().join("\n"));
+    let twice = (0..lines.len()).map(|n| [&lines[..=n], &lines[n..]].concat().join("\n"));
+    let cut = (0..whole.len()).step_by(5).map(|n| whole[..n].to_owned());
+    let mut refused = 0;
+    for text in without.chain(twice).chain(cut) {
+        if let Err(error) = Config::parse("fanout.toml", &text) {
+            let most = text.lines().count().max(1);
+            assert!(error.line().is_some_and(|line| (1..=most).contains(&line)), "{error}\n{text}");
+            refused += 1;
+        }
+    }
+    assert!(refused > 100, "{refused}");
+}

@@ -1,0 +1,229 @@
+//! Files that work, against servers that count what they get.
+
+use fanout::{Delivery, ErrorKind, Message, Outcome, Report, StopReason};
+use fanout_config::Config;
+use wiremock::matchers::{any, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+/// A server that answers the statuses in turn, and the last one from then on.
+async fn server(statuses: &[u16]) -> MockServer {
+    let server = MockServer::start().await;
+    let (last, first) = statuses.split_last().unwrap();
+    for status in first {
+        let answer = ResponseTemplate::new(*status);
+        Mock::given(any()).respond_with(answer).up_to_n_times(1).mount(&server).await;
+    }
+    Mock::given(any()).respond_with(ResponseTemplate::new(*last)).mount(&server).await;
+    server
+}
+
+async fn received(server: &MockServer) -> Vec<wiremock::Request> {
+    server.received_requests().await.unwrap()
+}
+
+fn parse(file: &str) -> Config {
+    Config::parse("fanout.toml", file).unwrap()
+}
+
+async fn send(config: &Config, route: &str) -> Report {
+    let route = config.route(route).unwrap();
+    route.send(Message::text("hello")).await.settled().await
+}
+
+#[test]
+fn the_complete_file_of_the_documentation_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("fanout.toml");
+    std::fs::write(&file, include_str!("../../docs/fanout.toml")).unwrap();
+    let config = Config::load(&file).unwrap();
+    let routes: Vec<_> = config.routes().collect();
+    assert_eq!(routes, ["orders", "best_effort", "two_of_three", "notify", "ask"]);
+    let orders = config.route("orders").unwrap();
+    assert_eq!(
+        (orders.name(), orders.sinks()),
+        (Some("orders"), vec!["billing", "audit", "stats"])
+    );
+    assert_eq!(config.json_sink("orders").unwrap(), Some("audit"));
+    let shown = format!("{config:?}");
+    assert!(shown.contains("Quorum") && !shown.contains("blue"), "{shown}");
+}
+
+#[tokio::test]
+async fn method_headers_query_and_content_type_arrive() {
+    let server = server(&[200]).await;
+    let config = parse(&format!(
+        r#"
+        [sinks.billing]
+        http = "{}/v1/data?a=1"
+        method = "PUT"
+        query = {{ b = "x y", c = ["1", "2"] }}
+        headers = {{ X-Tenant = "blue", Accept = ["a/b", "c/d"] }}
+        content_type = "application/x-own"
+        idempotency = "key"
+
+        [routes.orders]
+        sinks = ["billing"]
+        "#,
+        server.uri()
+    ));
+    let orders = config.route("orders").unwrap();
+    let report = orders.send(Message::bytes("hello")).await;
+    assert!(report.is_satisfied(), "{report}");
+    let requests = received(&server).await;
+    let [request] = &requests[..] else { panic!("{requests:?}") };
+    assert_eq!((request.method.as_str(), request.url.path()), ("PUT", "/v1/data"));
+    assert_eq!(request.url.query(), Some("a=1&b=x%20y&c=1&c=2"));
+    assert_eq!(request.headers["x-tenant"], "blue");
+    assert_eq!(request.headers.get_all("accept").iter().count(), 2);
+    assert_eq!(request.headers["content-type"], "application/x-own");
+    assert!(request.headers.contains_key("idempotency-key"));
+}
+
+#[tokio::test]
+async fn what_may_have_been_applied_is_retried_only_where_the_mode_allows_it() {
+    for (mode, attempts, stop) in [
+        ("method", 1, StopReason::AmbiguousNotIdempotent),
+        ("never", 1, StopReason::AmbiguousNotIdempotent),
+        ("always", 3, StopReason::Succeeded),
+        ("key", 3, StopReason::Succeeded),
+    ] {
+        let server = server(&[500, 500, 200]).await;
+        let config = parse(&format!(
+            "[sinks.a]\nhttp = \"{}\"\nidempotency = \"{mode}\"\n\
+             resilience = {{ backoff_base = \"1ms\" }}\n[routes.r]\nsinks = [\"a\"]\n",
+            server.uri()
+        ));
+        let report = send(&config, "r").await;
+        let delivery = report.get("a").unwrap();
+        assert_eq!((delivery.attempts(), delivery.stop_reason()), (attempts, Some(stop)), "{mode}");
+        let requests = received(&server).await;
+        assert_eq!(requests.len(), attempts as usize, "{mode}");
+        let keys: Vec<_> = requests.iter().map(|r| r.headers.get("idempotency-key")).collect();
+        assert!(keys.windows(2).all(|pair| pair[0] == pair[1]), "{mode}: {keys:?}");
+        assert_eq!(keys[0].is_some(), mode == "key");
+    }
+}
+
+#[tokio::test]
+async fn the_webhook_profile_writes_the_key_unless_another_mode_is_written() {
+    for (line, keyed) in [("", true), ("idempotency = \"always\"", false)] {
+        let server = server(&[200]).await;
+        let config = parse(&format!(
+            "[sinks.a]\nhttp = \"{}\"\n{line}\nresilience = {{ profile = \"webhook\" }}\n\
+             [routes.r]\nsinks = [\"a\"]\n",
+            server.uri()
+        ));
+        send(&config, "r").await;
+        let requests = received(&server).await;
+        assert_eq!(requests[0].headers.contains_key("idempotency-key"), keyed, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn routes_share_the_breaker_of_a_sink() {
+    let server = server(&[500]).await;
+    let config = parse(&format!(
+        "[sinks.a]\nhttp = \"{}\"\n\
+         resilience = {{ breaker_consecutive = 1, breaker_open = \"60s\" }}\n\
+         [routes.one]\nsinks = [\"a\"]\n[routes.two]\nsinks = [\"a\"]\n",
+        server.uri()
+    ));
+    let first = send(&config, "one").await;
+    assert_eq!(first.get("a").and_then(Delivery::error).unwrap().kind(), ErrorKind::Upstream);
+    let second = send(&config, "two").await;
+    let error = second.get("a").and_then(Delivery::error).unwrap();
+    assert_eq!(error.kind(), ErrorKind::CircuitOpen);
+    assert_eq!(received(&server).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_bare_sink_and_a_mere_mirror_are_tried_once() {
+    let primary = server(&[200]).await;
+    let bare = server(&[503]).await;
+    let mirror = MockServer::start().await;
+    // Surely not applied, so anything that retries at all would do so.
+    let busy = ResponseTemplate::new(503).insert_header("retry-after", "0");
+    Mock::given(method("POST")).and(path("/")).respond_with(busy).mount(&mirror).await;
+    let config = parse(&format!(
+        "[sinks.primary]\nhttp = \"{}\"\n\
+         [sinks.bare]\nhttp = \"{}\"\nidempotency = \"always\"\nresilience = false\n\
+         [sinks.mirror]\nhttp = \"{}\"\n\
+         [routes.r]\nsinks = [\"primary\", \"bare\"]\nmirrors = [\"mirror\"]\n\
+         policy = \"all_settled\"\n",
+        primary.uri(),
+        bare.uri(),
+        mirror.uri()
+    ));
+    let report = send(&config, "r").await;
+    assert!(report.is_satisfied(), "{report}");
+    for name in ["bare", "mirror"] {
+        let delivery = report.get(name).unwrap();
+        assert!(matches!(delivery.outcome(), Outcome::Failed(_)), "{report}");
+        assert_eq!(delivery.attempts(), 1, "{report}");
+    }
+    assert_eq!((received(&bare).await.len(), received(&mirror).await.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn all_settled_asks_for_one_success_unless_told_otherwise() {
+    let server = server(&[404]).await;
+    for (line, satisfied) in [("", false), ("min_success = 0", true)] {
+        let config = parse(&format!(
+            "[sinks.a]\nhttp = \"{}\"\n[routes.r]\nsinks = [\"a\"]\npolicy = \"all_settled\"\n{line}\n",
+            server.uri()
+        ));
+        assert_eq!(send(&config, "r").await.is_satisfied(), satisfied, "{line}");
+    }
+}
+
+#[test]
+fn every_policy_can_be_asked_for() {
+    for (lines, expected) in [
+        ("", "All { min_success: None, fail_fast: false }"),
+        ("policy = \"all\"\nfail_fast = true", "All { min_success: None, fail_fast: true }"),
+        ("policy = \"all_settled\"", "All { min_success: Some(1), fail_fast: false }"),
+        (
+            "policy = \"all_settled\"\nmin_success = 2",
+            "All { min_success: Some(2), fail_fast: false }",
+        ),
+        ("policy = \"first\"", "First"),
+        ("policy = \"race\"\nrest = \"drain\"", "Race"),
+        ("policy = \"quorum\"\nk = 2", "Quorum { needed: Some(2) }"),
+        ("policy = \"majority\"", "Quorum { needed: None }"),
+        ("policy = \"fallback\"\non_ambiguous = \"stop\"", "Fallback { on_ambiguous: Stop }"),
+        ("policy = \"fallback\"\non_ambiguous = \"proceed\"", "Fallback { on_ambiguous: Proceed }"),
+        ("policy = \"hedged\"\ndelay = \"100ms\"", "Hedged { delay: 100ms }"),
+        ("policy = \"sequential\"", "Sequential"),
+        ("rest = \"cancel\"", "rest: Cancel, deadline: Some(35s)"),
+        ("rest = \"detach\"\ndeadline = \"off\"", "rest: Detach, deadline: None"),
+        ("deadline = \"1m 30s\"", "rest: Drain, deadline: Some(90s)"),
+    ] {
+        let file = format!(
+            "[sinks.a]\nhttp = \"http://h/\"\n[sinks.b]\ngrpc = \"grpcs://h/a.B/C\"\nschema = \"encoded\"\n\
+             [routes.r]\nsinks = [\"b\", \"a\"]\n{lines}\n"
+        );
+        let config = parse(&file);
+        assert_eq!(config.route("r").unwrap().sinks(), ["b", "a"]);
+        assert_eq!(config.json_sink("r").unwrap(), None);
+        let shown = format!("{:?}", config.route("r").unwrap());
+        assert!(shown.contains(expected), "{lines}: {shown}");
+    }
+}
+
+#[test]
+fn times_that_fit_are_taken() {
+    for lines in [
+        // The window grows with the attempt where it is not written.
+        "timeout = \"20s\"",
+        "timeout = \"1m\"\nresilience = { total_timeout = \"2m\" }",
+        "resilience = { attempt_timeout = \"1m\", total_timeout = \"1m\", profile = \"strict\" }",
+        "resilience = { profile = \"llm\" }",
+        "timeout = \"1m\"\nresilience = \"off\"",
+        "timeout = \"500ms\"\nconnect_timeout = \"500ms\"",
+    ] {
+        parse(&format!(
+            "[sinks.a]\nhttp = \"http://h/\"\n{lines}\n\
+             [routes.r]\nsinks = [\"a\"]\ndeadline = \"5m\"\n"
+        ));
+    }
+}
