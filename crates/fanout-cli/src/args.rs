@@ -43,8 +43,19 @@ pub(crate) struct SendArgs {
     ///
     /// Given once for each target. NAME=URL gives the target a name for the report; otherwise it is
     /// named after its host.
-    #[arg(long, value_name = "URL", required = true)]
+    #[arg(long, value_name = "URL", required_unless_present = "config")]
     pub(crate) to: Vec<String>,
+
+    /// Send to a route of this TOML file, in place of --to and all that is said about targets here
+    ///
+    /// The file names sinks, with their timeouts, retries and limits, and routes, with their policy
+    /// and deadline.
+    #[arg(long, value_name = "FILE", conflicts_with_all = IN_THE_FILE)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// The route of that file; may be left out where there is only one
+    #[arg(long, value_name = "NAME", requires = "config", conflicts_with = "to")]
+    pub(crate) route: Option<String>,
 
     /// A target that gets a copy, and whose failure never matters
     #[arg(long, value_name = "URL")]
@@ -174,6 +185,20 @@ fn parse_status(text: &str) -> Result<StatusCode, String> {
         .ok_or_else(|| "write an HTTP status from 200 to 599".to_owned())
 }
 
+/// What a file says in its own way.
+const IN_THE_FILE: [&str; 10] = [
+    "to",
+    "mirror",
+    "method",
+    "policy",
+    "min_success",
+    "on_ambiguous",
+    "timeout",
+    "deadline",
+    "ca_cert",
+    "descriptor_set",
+];
+
 const TOP_EXAMPLES: &str = "\
 Examples:
   fanout demo
@@ -197,9 +222,12 @@ Examples:
     date | fanout send --policy fallback --on-ambiguous stop \\
                 --to https://a.example.com/log --to https://b.example.com/log
 
+  To the sinks that a file names, with the retries and limits that it sets:
+    fanout send --config fanout.toml --route orders -d @order.json
+
 Exit codes:
   0  the policy held
-  2  wrong usage; nothing was sent
+  2  wrong usage or a faulty file; nothing was sent
   3  all_settled, quorum or majority held, and a target failed
   4  the policy did not hold
   5  the policy did not hold, and a target that failed may have applied the message all the

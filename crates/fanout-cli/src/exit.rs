@@ -62,6 +62,23 @@ impl From<fanout::BuildError> for Failure {
     }
 }
 
+impl From<fanout_config::ConfigError> for Failure {
+    fn from(error: fanout_config::ConfigError) -> Self {
+        let mut place = error.file().to_owned();
+        if let Some(line) = error.line() {
+            place.push_str(&format!(":{line}"));
+        }
+        if let Some(key) = error.key() {
+            place.push_str(&format!(": {key}"));
+        }
+        let failure = Self::new(format!("{place}: {}", error.problem()));
+        match error.help() {
+            Some(help) => failure.hint(help),
+            None => failure,
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;

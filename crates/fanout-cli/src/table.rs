@@ -19,6 +19,10 @@ pub(crate) fn render_unnamed(report: &Report, width: usize) -> String {
     let mut text = verdict(report);
     text.push('\n');
     text.push_str(&table(report.deliveries(), width));
+    for hint in hints(report.deliveries()) {
+        text.push('\n');
+        text.push_str(&hint);
+    }
     if let Some(rest) = left_to_do(report) {
         text.push('\n');
         text.push_str(&rest);
@@ -36,20 +40,21 @@ fn verdict(report: &Report) -> String {
 
 fn table(deliveries: &[Delivery], width: usize) -> String {
     // One attempt each is what everybody expects; a column that says so is noise.
-    let attempts = deliveries.iter().any(|delivery| delivery.attempts() > 1);
+    let retried =
+        deliveries.iter().any(|delivery| delivery.attempts() > 1 || !delivery.delay().is_zero());
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(u16::try_from(width - INDENT.len()).unwrap_or(u16::MAX));
     let mut head = vec!["sink", "outcome", "effect", "time", "detail"];
-    if attempts {
-        head.insert(3, "attempts");
+    if retried {
+        head.splice(3..3, ["attempts", "pauses"]);
     }
     let columns = head.len();
     table.set_header(head.into_iter().map(|word| Mark::Dim.around(word)));
     for delivery in deliveries {
-        table.add_row(row(delivery, attempts));
+        table.add_row(row(delivery, retried));
     }
     for (index, column) in table.column_iter_mut().enumerate() {
         let fixed = |width| ColumnConstraint::Absolute(Width::Fixed(width));
@@ -58,7 +63,7 @@ fn table(deliveries: &[Delivery], width: usize) -> String {
             column.set_constraint(ColumnConstraint::UpperBoundary(Width::Percentage(40)));
         } else if index == columns - 1 {
             column.set_padding((0, 0));
-        } else if index == columns - 2 {
+        } else if index == columns - 2 || (retried && index == columns - 3) {
             column.set_cell_alignment(CellAlignment::Right);
             column.set_constraint(fixed(TIME_WIDTH + 2));
         } else {
@@ -70,7 +75,7 @@ fn table(deliveries: &[Delivery], width: usize) -> String {
     lines.join("\n")
 }
 
-fn row(delivery: &Delivery, attempts: bool) -> Vec<String> {
+fn row(delivery: &Delivery, retried: bool) -> Vec<String> {
     let mut sink = printable(delivery.sink());
     if delivery.role() == Role::Mirror {
         sink.push_str(" (mirror)");
@@ -89,8 +94,10 @@ fn row(delivery: &Delivery, attempts: bool) -> Vec<String> {
         delivery.started().map_or_else(String::new, |_| time(delivery.elapsed())),
         printable(&detail(delivery)),
     ];
-    if attempts {
-        row.insert(3, delivery.attempts().to_string());
+    if retried {
+        let pauses = delivery.delay();
+        let pauses = if pauses.is_zero() { String::new() } else { time(pauses) };
+        row.splice(3..3, [delivery.attempts().to_string(), pauses]);
     }
     row
 }
@@ -137,13 +144,33 @@ fn why(error: &Error) -> String {
 fn without_address(error: &Error) -> String {
     let context: Vec<_> = error
         .context()
-        .filter(|(key, _)| !matches!(*key, "endpoint" | "method"))
+        // The hint stands below the table.
+        .filter(|(key, _)| !matches!(*key, "endpoint" | "method" | HINT))
         .map(|(key, value)| format!("{key}: {value}"))
         .collect();
     match context.as_slice() {
         [] => error.message().to_owned(),
         context => format!("{} ({})", error.message(), context.join(", ")),
     }
+}
+
+/// What to do about a failure where a sink was careful, each once, with the sinks that it is for.
+fn hints(deliveries: &[Delivery]) -> Vec<String> {
+    let mut hints: Vec<(&str, Vec<String>)> = Vec::new();
+    for delivery in deliveries {
+        let context = delivery.error().into_iter().flat_map(Error::context);
+        for (_, hint) in context.filter(|(key, _)| *key == HINT) {
+            let name = printable(delivery.sink());
+            match hints.iter_mut().find(|(known, _)| *known == hint) {
+                Some((_, names)) => names.push(name),
+                None => hints.push((hint, vec![name])),
+            }
+        }
+    }
+    hints
+        .into_iter()
+        .map(|(hint, names)| format!("{STRONG}{}{STRONG:#}: {}", names.join(", "), printable(hint)))
+        .collect()
 }
 
 /// Names the sinks that do not have the message, those that may have it apart.
@@ -215,6 +242,9 @@ fn paint(line: &str) -> String {
         });
     styled.replace(END, &anstyle::Reset.render().to_string())
 }
+
+/// The context of an error that says what to do about it.
+const HINT: &str = "hint";
 
 const END: char = '\u{2060}';
 const INDENT: &str = "  ";

@@ -2,39 +2,26 @@
 
 pub(crate) mod data;
 mod print;
+mod route;
 mod sinks;
 mod targets;
 
 use std::time::Duration;
 
-use fanout::{BuildError, FanOut, Outcome, Report};
+use fanout::{BuildError, FanOut, Message, Outcome, Report};
 
 use self::sinks::Sinks;
-use self::targets::{Address, Target};
+use self::targets::Address;
 use crate::args::SendArgs;
 use crate::exit::{self, Failure};
 use crate::ui::tell;
 
 /// Sends, prints what happened, and returns the exit code.
 pub(crate) async fn run(args: &SendArgs) -> Result<u8, Failure> {
-    // One list, so that no mirror gets the name of a target.
-    let texts: Vec<_> = args.to.iter().chain(&args.mirror).cloned().collect();
-    let targets = targets::parse(&texts)?;
-    let policy = args.policy.build(args.min_success, args.on_ambiguous.map(Into::into))?;
-    let (message, headers) = data::message(args)?;
-    check_json(&targets, message.payload())?;
-
-    let mut sinks = Sinks::new(args, headers)?;
-    let mut builder = FanOut::builder(policy).deadline(deadline(args));
-    for (index, target) in targets.iter().enumerate() {
-        let sink = sinks.build(target)?;
-        builder = if index < args.to.len() {
-            builder.sink(target.name.as_str(), sink)
-        } else {
-            builder.mirror(target.name.as_str(), sink)
-        };
-    }
-    let fan_out = builder.build().map_err(explain)?;
+    let (message, fan_out) = match &args.config {
+        Some(path) => route::prepare(path, args)?,
+        None => prepare(args)?,
+    };
 
     let sent = async {
         let report = fan_out.send(message).await;
@@ -53,12 +40,33 @@ pub(crate) async fn run(args: &SendArgs) -> Result<u8, Failure> {
     Ok(exit::code(&report))
 }
 
-/// A gRPC target needs JSON. Found out here, nothing is sent to anyone.
-fn check_json(targets: &[Target], payload: &[u8]) -> Result<(), Failure> {
+/// Makes the fan-out that the arguments alone describe, and its message.
+fn prepare(args: &SendArgs) -> Result<(Message, FanOut), Failure> {
+    // One list, so that no mirror gets the name of a target.
+    let texts: Vec<_> = args.to.iter().chain(&args.mirror).cloned().collect();
+    let targets = targets::parse(&texts)?;
+    let policy = args.policy.build(args.min_success, args.on_ambiguous.map(Into::into))?;
+    let (message, headers) = data::message(args)?;
     let grpc = targets.iter().find(|target| matches!(target.address, Address::Grpc { .. }));
-    match (grpc, data::json_fault(payload)) {
-        (Some(target), Some(fault)) => {
-            let name = &target.name;
+    check_json(grpc.map(|target| &*target.name), message.payload())?;
+
+    let mut sinks = Sinks::new(args, headers)?;
+    let mut builder = FanOut::builder(policy).deadline(deadline(args));
+    for (index, target) in targets.iter().enumerate() {
+        let sink = sinks.build(target)?;
+        builder = if index < args.to.len() {
+            builder.sink(target.name.as_str(), sink)
+        } else {
+            builder.mirror(target.name.as_str(), sink)
+        };
+    }
+    Ok((message, builder.build().map_err(explain)?))
+}
+
+/// A gRPC target needs JSON. Found out here, nothing is sent to anyone.
+fn check_json(needed_by: Option<&str>, payload: &[u8]) -> Result<(), Failure> {
+    match (needed_by, data::json_fault(payload)) {
+        (Some(name), Some(fault)) => {
             let text = format!("the data is not valid JSON, which {name} needs: {fault}");
             let failure = Failure::new(text);
             Err(match payload {

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod config;
 mod demo;
 mod errors;
 mod harness;
