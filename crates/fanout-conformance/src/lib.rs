@@ -93,12 +93,18 @@
 //! a real fan-out. [`engine_suite`] is for fanout itself: the sections on verdicts, on what becomes of
 //! the rest, and on deadlines.
 //!
+//! # Retries and limits
+//!
+//! [`resilience_suite`] judges a decorator that sends in spite of failures: when it may try again and
+//! when it must not, how long it waits, its budget, breaker and limits, and that whatever a send held
+//! comes back. [`fanout_resilience`] is the one that fanout has.
+//!
 //! # How cases run
 //!
 //! Each case has a thread and a runtime of its own: its clock, its tasks and its panics disturb nobody,
 //! and one that blocks is given up after 40 s. The caller may be inside any runtime, or none
-//! ([`Suite::run`]). Every rule is itself tested: for each there is at least one broken sink, policy or
-//! engine that it must reject.
+//! ([`Suite::run`]). Every rule is itself tested: for each there is at least one broken sink, policy,
+//! decorator or engine that it must reject.
 //!
 //! # Features
 //!
@@ -117,7 +123,8 @@ mod suite;
 pub use crate::arena::Clock;
 pub use crate::capability::{Capabilities, Capability};
 pub use crate::cases::{
-    PolicyCheck, check_policy, engine_suite, fanout_engine, policy_suites, sink_suite,
+    PolicyCheck, check_policy, engine_suite, fanout_engine, fanout_resilience, policy_suites,
+    resilience_suite, sink_suite,
 };
 pub use crate::harness::{Endpoint, Harness, SECRET, UnderTest};
 pub use crate::plain::{SinkCheck, check_sink};

@@ -13,6 +13,15 @@ mod http;
 mod http_status;
 mod policy;
 mod policy_engine;
+mod resilience;
+mod resilience_breaker;
+mod resilience_deadline;
+mod resilience_destination;
+mod resilience_lifecycle;
+mod resilience_limits;
+mod resilience_retry;
+mod resilience_retry_when;
+mod resilience_throttle;
 mod scene;
 mod sink;
 mod sink_drop;
@@ -28,6 +37,7 @@ use crate::suite::{Case, Outcome, Rule, Suite};
 
 pub use self::engine::{engine_suite, fanout_engine};
 pub use self::policy::{PolicyCheck, check_policy, policy_suites};
+pub use self::resilience::{fanout_resilience, resilience_suite};
 
 /// Judges a sink by its contract, against endpoints that play scripts. Await the result.
 ///

@@ -130,11 +130,15 @@ impl ScriptedSink {
             }
             Reply::Refuse(kind) => {
                 let error = Error::new(*kind, "the script says so").with_excerpt(&answer.body);
-                Err(match answer.effect {
+                let error = match answer.effect {
                     Some(Effect::Done) => {
                         error.with_effect(Effect::Done).with_advice(RetryAdvice::Never)
                     }
                     Some(effect) => error.with_effect(effect),
+                    None => error,
+                };
+                Err(match answer.advice {
+                    Some(advice) => error.with_advice(advice),
                     None => error,
                 })
             }

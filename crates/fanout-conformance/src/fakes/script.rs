@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanout::{Bytes, Effect, ErrorKind};
+use fanout::{Bytes, Effect, ErrorKind, RetryAdvice};
 
 /// What a fake does with the calls that reach it: one [`Answer`] a call, the last one again and again.
 ///
@@ -46,6 +46,7 @@ pub struct Answer {
     pub(crate) hangs_up: bool,
     pub(crate) tells: Option<Effect>,
     pub(crate) effect: Option<Effect>,
+    pub(crate) advice: Option<RetryAdvice>,
     pub(crate) stubborn: bool,
 }
 
@@ -196,6 +197,7 @@ impl Answer {
             hangs_up: false,
             tells: None,
             effect: None,
+            advice: None,
             stubborn: false,
         }
     }
@@ -316,6 +318,13 @@ impl Answer {
         self
     }
 
+    /// Sets the advice of the failure. In memory only; by default the usual one of its kind.
+    #[must_use]
+    pub fn with_advice(mut self, advice: RetryAdvice) -> Self {
+        self.advice = Some(advice);
+        self
+    }
+
     /// Ignores the deadline of the attempt, as a sink that does not keep its contract. In memory only.
     #[must_use]
     pub fn stubborn(mut self) -> Self {
@@ -339,7 +348,8 @@ impl Script {
             if answer.reply == Reply::Panic {
                 return refuse("a panic of the sink");
             }
-            if answer.tells.is_some() || answer.effect.is_some() || answer.stubborn {
+            let inside = answer.tells.is_some() || answer.effect.is_some();
+            if inside || answer.advice.is_some() || answer.stubborn {
                 return refuse("what goes on inside the sink");
             }
         }

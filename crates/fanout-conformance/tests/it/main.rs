@@ -2,11 +2,13 @@
 
 mod broken_engines;
 mod broken_policies;
+mod broken_resilience;
 mod broken_sinks;
 mod engine;
 #[cfg(feature = "http")]
 mod fakes;
 mod policies;
+mod resilience;
 mod sinks;
 mod suite;
 #[cfg(any(feature = "grpc", feature = "http"))]
