@@ -20,6 +20,9 @@ pub enum Capability {
     /// No task outlives a send that was dropped, while the sink lives. A sink that pools connections
     /// keeps a task for each; it must still leave none when it is gone.
     NoTasks,
+    /// The sink writes the idempotency key of its attempts when it is made by
+    /// [`Harness::keyed`](crate::Harness::keyed).
+    Key,
     /// The endpoint speaks HTTP, and the sink classifies by its status codes.
     Http,
     /// The endpoint speaks gRPC, and the sink classifies by its codes.
@@ -45,12 +48,14 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// Claims everything but [`Http`](Capability::Http) and [`Grpc`](Capability::Grpc).
+    /// Claims everything but [`Key`](Capability::Key), [`Http`](Capability::Http) and
+    /// [`Grpc`](Capability::Grpc).
     ///
     /// [`Clock::Paused`] is right for a sink that does no I/O, and makes the suite instant;
     /// [`Clock::Real`] is right for all others.
     pub fn new(clock: Clock) -> Self {
         let missing = vec![
+            (Capability::Key, "no mode in which it writes keys is claimed".to_owned()),
             (Capability::Http, "not an HTTP sink".to_owned()),
             (Capability::Grpc, "not a gRPC sink".to_owned()),
         ];

@@ -35,6 +35,13 @@ pub trait Harness: Send + Sync + 'static {
     /// except by the endpoint. Called outside of a runtime too: making a sink does no I/O.
     fn sink(&self, endpoint: &Endpoint) -> UnderTest;
 
+    /// Makes the sink in the mode in which it writes idempotency keys, for one that claims
+    /// [`Capability::Key`](crate::Capability::Key). The endpoint must see the key as
+    /// `idempotency-key`. Default: as [`sink`](Self::sink).
+    fn keyed(&self, endpoint: &Endpoint) -> UnderTest {
+        self.sink(endpoint)
+    }
+
     /// Returns a message that the sink can send. Default: a small JSON object.
     fn message(&self) -> Message {
         Message::bytes(&br#"{"order":17}"#[..]).with_content_type("application/json")

@@ -97,7 +97,8 @@
 //!
 //! [`resilience_suite`] judges a decorator that sends in spite of failures: when it may try again and
 //! when it must not, how long it waits, its budget, breaker and limits, and that whatever a send held
-//! comes back. [`fanout_resilience`] is the one that fanout has.
+//! comes back. [`fanout_resilience`] is the one that fanout has. [`resilient_sink_suite`] judges it
+//! around a real sink: whether what goes over the wire is what the numbers say.
 //!
 //! # How cases run
 //!
@@ -124,7 +125,7 @@ pub use crate::arena::Clock;
 pub use crate::capability::{Capabilities, Capability};
 pub use crate::cases::{
     PolicyCheck, check_policy, engine_suite, fanout_engine, fanout_resilience, policy_suites,
-    resilience_suite, sink_suite,
+    resilience_suite, resilient_sink_suite, sink_suite,
 };
 pub use crate::harness::{Endpoint, Harness, SECRET, UnderTest};
 pub use crate::plain::{SinkCheck, check_sink};

@@ -1,9 +1,9 @@
 //! `GrpcSink` against the gRPC fake.
 
-use fanout::{Message, async_trait};
+use fanout::{Idempotency, Message, async_trait};
 use fanout_conformance::fakes::{GrpcFake, Script, Unplayable};
 use fanout_conformance::{Capabilities, Capability, Clock, Endpoint, Harness, SECRET, UnderTest};
-use fanout_grpc::GrpcSink;
+use fanout_grpc::{GrpcSink, GrpcSinkBuilder};
 
 /// Binds `GrpcSink` with encoded payloads.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,7 @@ impl Harness for Grpc {
     fn capabilities(&self) -> Capabilities {
         Capabilities::new(Clock::Real)
             .with(Capability::Grpc)
+            .with(Capability::Key)
             .without(Capability::NoTasks, "the pool keeps a task for each open connection")
     }
 
@@ -27,9 +28,11 @@ impl Harness for Grpc {
     }
 
     fn sink(&self, endpoint: &Endpoint) -> UnderTest {
-        let sink = GrpcSink::unary(format!("http://{}", endpoint.address()), "shop.Orders/Place")
-            .metadata("authorization", format!("Bearer {SECRET}"))
-            .build();
+        UnderTest::with_debug(unary(endpoint).build().expect("a sound sink"))
+    }
+
+    fn keyed(&self, endpoint: &Endpoint) -> UnderTest {
+        let sink = unary(endpoint).idempotency(Idempotency::Key).build();
         UnderTest::with_debug(sink.expect("a sound sink"))
     }
 
@@ -37,4 +40,9 @@ impl Harness for Grpc {
     fn message(&self) -> Message {
         Message::bytes(&[8, 17][..])
     }
+}
+
+fn unary(endpoint: &Endpoint) -> GrpcSinkBuilder {
+    GrpcSink::unary(format!("http://{}", endpoint.address()), "shop.Orders/Place")
+        .metadata("authorization", format!("Bearer {SECRET}"))
 }

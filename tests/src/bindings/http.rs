@@ -1,9 +1,9 @@
 //! `HttpSink` against the HTTP fakes.
 
-use fanout::async_trait;
+use fanout::{Idempotency, async_trait};
 use fanout_conformance::fakes::{RawHttpFake, Script, Unplayable, WiremockFake};
 use fanout_conformance::{Capabilities, Capability, Clock, Endpoint, Harness, SECRET, UnderTest};
-use fanout_http::HttpSink;
+use fanout_http::{HttpSink, HttpSinkBuilder};
 
 /// Binds `HttpSink` to one of the fakes.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,7 @@ impl Harness for Http {
     fn capabilities(&self) -> Capabilities {
         Capabilities::new(Clock::Real)
             .with(Capability::Http)
+            .with(Capability::Key)
             .without(Capability::NoTasks, "the pool keeps a task for each open connection")
     }
 
@@ -38,9 +39,16 @@ impl Harness for Http {
     }
 
     fn sink(&self, endpoint: &Endpoint) -> UnderTest {
-        let sink = HttpSink::post(format!("http://{}/orders", endpoint.address()))
-            .header("authorization", format!("Bearer {SECRET}"))
-            .build();
+        UnderTest::with_debug(post(endpoint).build().expect("a sound sink"))
+    }
+
+    fn keyed(&self, endpoint: &Endpoint) -> UnderTest {
+        let sink = post(endpoint).idempotency(Idempotency::Key).build();
         UnderTest::with_debug(sink.expect("a sound sink"))
     }
+}
+
+fn post(endpoint: &Endpoint) -> HttpSinkBuilder {
+    HttpSink::post(format!("http://{}/orders", endpoint.address()))
+        .header("authorization", format!("Bearer {SECRET}"))
 }

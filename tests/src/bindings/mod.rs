@@ -5,7 +5,8 @@ mod http;
 mod memory;
 
 use fanout_conformance::{
-    Suite, engine_suite, fanout_engine, fanout_resilience, resilience_suite, sink_suite,
+    Harness, Suite, engine_suite, fanout_engine, fanout_resilience, resilience_suite,
+    resilient_sink_suite, sink_suite,
 };
 
 pub use self::grpc::Grpc;
@@ -19,8 +20,13 @@ pub fn suites() -> Vec<(&'static str, Suite)> {
         ("engine", engine_suite(fanout_engine)),
         ("resilience", resilience_suite(fanout_resilience)),
         ("memory", sink_suite(Memory)),
-        ("http", sink_suite(Http::Raw)),
-        ("http/wiremock", sink_suite(Http::Wiremock)),
-        ("grpc", sink_suite(Grpc)),
+        ("http", whole(Http::Raw)),
+        ("http/wiremock", whole(Http::Wiremock)),
+        ("grpc", whole(Grpc)),
     ]
+}
+
+/// The suite for a transport: by itself, and below the pipeline.
+pub fn whole(harness: impl Harness + Copy) -> Suite {
+    sink_suite(harness).and(resilient_sink_suite(harness, fanout_resilience))
 }

@@ -22,6 +22,7 @@ mod resilience_limits;
 mod resilience_retry;
 mod resilience_retry_when;
 mod resilience_throttle;
+mod resilience_wire;
 mod scene;
 mod sink;
 mod sink_drop;
@@ -38,6 +39,7 @@ use crate::suite::{Case, Outcome, Rule, Suite};
 pub use self::engine::{engine_suite, fanout_engine};
 pub use self::policy::{PolicyCheck, check_policy, policy_suites};
 pub use self::resilience::{fanout_resilience, resilience_suite};
+pub use self::resilience_wire::resilient_sink_suite;
 
 /// Judges a sink by its contract, against endpoints that play scripts. Await the result.
 ///

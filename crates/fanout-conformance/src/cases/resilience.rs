@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanout::resilience::Resilience;
-use fanout::{BuildError, Delivery, FanOut, Report, Sink, SinkExt, StopReason, policy};
+use fanout::{BuildError, Delivery, Error, FanOut, Report, Sink, SinkExt, StopReason, policy};
 use futures_util::future::LocalBoxFuture;
 use tokio::task::JoinSet;
 
@@ -15,6 +15,7 @@ use super::{
     resilience_retry, resilience_retry_when, resilience_throttle,
 };
 use crate::arena::Clock;
+use crate::harness::SECRET;
 use crate::suite::{Case, Outcome, Rule, Stop, Suite, ensure};
 
 /// Judges a decorator that sends in spite of failures: its retries, deadlines, budget, breaker and limits,
@@ -39,7 +40,7 @@ pub fn resilience_suite(
     + Sync
     + 'static,
 ) -> Suite {
-    let bench = Bench(Arc::new(make));
+    let bench = Bench::new(make);
     let cases = [
         resilience_deadline::CASES,
         resilience_retry::CASES,
@@ -97,6 +98,15 @@ pub(crate) type MakeResilient =
     dyn Fn(Arc<dyn Sink>, Resilience) -> Result<Arc<dyn Sink>, BuildError> + Send + Sync;
 
 impl Bench {
+    pub(crate) fn new(
+        make: impl Fn(Arc<dyn Sink>, Resilience) -> Result<Arc<dyn Sink>, BuildError>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self(Arc::new(make))
+    }
+
     pub(crate) fn try_wrap(
         &self,
         sink: impl Sink + 'static,
@@ -197,4 +207,19 @@ pub(crate) async fn send_all(fan_out: &FanOut, sends: usize) -> Vec<Report> {
         all.spawn(async move { fan_out.send(hello()).await });
     }
     all.join_all().await
+}
+
+/// Looks for the secret in all that is told of a send to `a`.
+pub(crate) fn no_secret(what: &str, report: &Report) -> Outcome {
+    let chain = a(report)?.error().map(Error::to_chain).unwrap_or_default();
+    let json = serde_json::to_string(report).unwrap_or_default();
+    for (place, text) in [
+        ("the error", chain),
+        ("the report", report.to_string()),
+        ("the report's `Debug`", format!("{report:?}")),
+        ("the report's JSON", json),
+    ] {
+        ensure!(!text.contains(SECRET), "after {what}, the secret is in {place}");
+    }
+    Ok(())
 }

@@ -17,6 +17,8 @@ mod wire;
 mod wire_grpc;
 #[cfg(feature = "http")]
 mod wire_http;
+#[cfg(all(feature = "grpc", feature = "http"))]
+mod wire_resilience;
 
 use fanout_conformance::{CaseOutcome, Suite};
 

@@ -13,6 +13,8 @@ pub(crate) struct Wire {
     pub(crate) protocol: Capability,
     pub(crate) start: fn(Script) -> BoxFuture<'static, Result<Endpoint, Unplayable>>,
     pub(crate) make: fn(&Endpoint) -> UnderTest,
+    /// The sink in the mode in which it writes keys, where that is wanted.
+    pub(crate) keyed: Option<fn(&Endpoint) -> UnderTest>,
 }
 
 #[async_trait]
@@ -22,9 +24,10 @@ impl Harness for Wire {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new(Clock::Real)
+        let capabilities = Capabilities::new(Clock::Real)
             .with(self.protocol)
-            .without(Capability::NoTasks, "the pool keeps a task for each open connection")
+            .without(Capability::NoTasks, "the pool keeps a task for each open connection");
+        if self.keyed.is_some() { capabilities.with(Capability::Key) } else { capabilities }
     }
 
     async fn endpoint(&self, script: Script) -> Result<Endpoint, Unplayable> {
@@ -33,6 +36,10 @@ impl Harness for Wire {
 
     fn sink(&self, endpoint: &Endpoint) -> UnderTest {
         (self.make)(endpoint)
+    }
+
+    fn keyed(&self, endpoint: &Endpoint) -> UnderTest {
+        (self.keyed.unwrap_or(self.make))(endpoint)
     }
 }
 

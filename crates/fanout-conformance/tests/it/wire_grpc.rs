@@ -24,6 +24,7 @@ fn wire(make: fn(&Endpoint) -> UnderTest) -> Wire {
         protocol: Capability::Grpc,
         start: |script| GrpcFake::start(script).boxed(),
         make,
+        keyed: None,
     }
 }
 

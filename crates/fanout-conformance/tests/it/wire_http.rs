@@ -31,6 +31,7 @@ fn raw(make: fn(&Endpoint) -> UnderTest) -> Wire {
         protocol: Capability::Http,
         start: |script| RawHttpFake::start(script).boxed(),
         make,
+        keyed: None,
     }
 }
 
@@ -40,6 +41,7 @@ fn wiremock(make: fn(&Endpoint) -> UnderTest) -> Wire {
         protocol: Capability::Http,
         start: |script| WiremockFake::start(script).boxed(),
         make,
+        keyed: None,
     }
 }
 

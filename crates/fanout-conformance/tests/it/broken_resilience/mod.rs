@@ -21,7 +21,7 @@ use self::numbers::NUMBERS;
 use self::outside::OUTSIDE;
 use crate::rejected;
 
-type Made = Result<Arc<dyn Sink>, BuildError>;
+pub(crate) type Made = Result<Arc<dyn Sink>, BuildError>;
 
 /// A broken decorator, and the rules that must reject it.
 struct Row {
@@ -35,7 +35,7 @@ type SendFn = dyn Fn(Arc<dyn Sink>, Message, Attempt) -> BoxFuture<'static, Resu
     + Sync;
 
 /// A sink with something broken around it. What it says of itself is true.
-struct Around {
+pub(crate) struct Around {
     inner: Arc<dyn Sink>,
     send: Box<SendFn>,
     available: Option<Box<dyn Fn() -> bool + Send + Sync>>,
@@ -58,7 +58,7 @@ impl Sink for Around {
 }
 
 /// Puts something around a sink.
-fn around<F, Fut>(inner: Arc<dyn Sink>, send: F) -> Around
+pub(crate) fn around<F, Fut>(inner: Arc<dyn Sink>, send: F) -> Around
 where
     F: Fn(Arc<dyn Sink>, Message, Attempt) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Receipt, Error>> + Send + 'static,
@@ -73,7 +73,11 @@ async fn pass(inner: Arc<dyn Sink>, message: Message, attempt: Attempt) -> Resul
 }
 
 /// The pipeline around a sink whose errors it gets to see otherwise.
-fn misread(sink: Arc<dyn Sink>, settings: Resilience, change: fn(Error) -> Error) -> Made {
+pub(crate) fn misread(
+    sink: Arc<dyn Sink>,
+    settings: Resilience,
+    change: fn(Error) -> Error,
+) -> Made {
     let changed = around(sink, move |sink, message, attempt| async move {
         sink.send(&message, &attempt).await.map_err(change)
     });
@@ -81,13 +85,13 @@ fn misread(sink: Arc<dyn Sink>, settings: Resilience, change: fn(Error) -> Error
 }
 
 /// The pipeline around a sink that says something else of repeating.
-fn claims(sink: Arc<dyn Sink>, settings: Resilience, repeatable: bool) -> Made {
+pub(crate) fn claims(sink: Arc<dyn Sink>, settings: Resilience, repeatable: bool) -> Made {
     let claiming = Around { repeatable: Some(repeatable), ..around(sink, pass) };
     fanout_resilience(Arc::new(claiming), settings)
 }
 
 /// Something around the pipeline.
-fn outside<F, Fut>(sink: Arc<dyn Sink>, settings: Resilience, send: F) -> Made
+pub(crate) fn outside<F, Fut>(sink: Arc<dyn Sink>, settings: Resilience, send: F) -> Made
 where
     F: Fn(Arc<dyn Sink>, Message, Attempt) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Receipt, Error>> + Send + 'static,
@@ -101,7 +105,7 @@ fn number(settings: &Resilience, name: &str) -> f64 {
     written[name].as_f64().unwrap_or_default()
 }
 
-fn seconds(settings: &Resilience, name: &str) -> Duration {
+pub(crate) fn seconds(settings: &Resilience, name: &str) -> Duration {
     Duration::from_secs_f64(number(settings, name))
 }
 

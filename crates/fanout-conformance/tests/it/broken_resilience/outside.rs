@@ -176,7 +176,7 @@ pub(super) const OUTSIDE: &[Row] = &[
             outside(sink, settings.rate_limit(None), move |sink, message, attempt| {
                 let limit = Arc::clone(&limit);
                 async move {
-                    limit.take(None).await.expect("there is no deadline");
+                    drop(limit.take(None).await.expect("there is no deadline"));
                     sink.send(&message, &attempt).await
                 }
             })
