@@ -83,6 +83,12 @@ impl UnderTest {
         Self { debug, ..Self::new(sink) }
     }
 
+    /// Puts a decorator around the sink. What was kept of its `Debug` stays.
+    #[must_use]
+    pub fn decorated<S: Sink + 'static>(self, decorate: impl FnOnce(Arc<dyn Sink>) -> S) -> Self {
+        Self { sink: Arc::new(decorate(self.sink)), debug: self.debug }
+    }
+
     pub(crate) fn sink(&self) -> Arc<dyn Sink> {
         Arc::clone(&self.sink)
     }

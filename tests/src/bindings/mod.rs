@@ -3,6 +3,7 @@
 mod grpc;
 mod http;
 mod memory;
+mod piped;
 
 use fanout_conformance::{
     Harness, Suite, engine_suite, fanout_engine, fanout_resilience, resilience_suite,
@@ -12,6 +13,7 @@ use fanout_conformance::{
 pub use self::grpc::Grpc;
 pub use self::http::Http;
 pub use self::memory::Memory;
+pub use self::piped::Piped;
 
 /// Returns every suite: the engine, the pipeline, and the sinks by transport.
 #[must_use]
@@ -23,6 +25,10 @@ pub fn suites() -> Vec<(&'static str, Suite)> {
         ("http", whole(Http::Raw)),
         ("http/wiremock", whole(Http::Wiremock)),
         ("grpc", whole(Grpc)),
+        // Answers that ask for a pause would make the cases of a protocol wait for each other.
+        ("memory+pipe", sink_suite(Piped(Memory)).only("sink/")),
+        ("http+pipe", sink_suite(Piped(Http::Raw)).only("sink/")),
+        ("grpc+pipe", sink_suite(Piped(Grpc)).only("sink/")),
     ]
 }
 
