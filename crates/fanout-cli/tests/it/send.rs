@@ -95,7 +95,9 @@ fn fallback_goes_on_when_nothing_was_applied() {
 #[test]
 fn a_mirror_that_fails_changes_nothing() {
     let sandbox = Sandbox::start("");
-    let targets = format!("--to {0}/a --mirror copy={0}/status/500", sandbox.http);
+    // Slow enough to be awaited always: one that is as fast as the target would be so at times.
+    let slow = Sandbox::start("--delay 300ms --status 500");
+    let targets = format!("--to {}/a --mirror copy={}/b", sandbox.http, slow.http);
     check!("send_mirror", send(&targets).seen());
 }
 
