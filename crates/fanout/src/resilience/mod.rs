@@ -162,17 +162,24 @@ impl<S: Sink> Resilient<S> {
 
     /// Waits for all that an attempt needs, in order, and takes it.
     async fn enter(&self, course: &Course) -> Result<Entry<'_>, Refusal> {
-        let mut token = false;
         loop {
             self.pass_breaker(course).await?;
             self.gate.wait(course.deadline).await.map_err(Refusal::paused)?;
             let turn = match &self.rate_limit {
-                Some(limit) if !token => {
-                    Some(limit.take(course.deadline).await.map_err(Refusal::rate_limited)?)
+                Some(limit) => {
+                    let late = Refusal::rate_limited;
+                    let turn = limit.turn(course.deadline).await.map_err(late)?;
+                    // No token for whom the sink would not let in: tokens that gather during a pause would
+                    // all be spent at its end.
+                    let now = Instant::now();
+                    if !self.gate.is_free(now) || self.breaker.peek(now).is_err() {
+                        continue;
+                    }
+                    limit.token(&turn, course.deadline).await.map_err(late)?;
+                    Some(turn)
                 }
-                _ => None,
+                None => None,
             };
-            token = true;
             // With a turn in hand, so that turns do not pile up behind the permits.
             let permit = self.bulkhead.permit(course.deadline).await.map_err(Refusal::no_permit)?;
             drop(turn);

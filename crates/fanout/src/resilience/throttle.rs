@@ -142,6 +142,11 @@ impl Gate {
         }
     }
 
+    /// Whether a call could pass at `now`.
+    pub(super) fn is_free(&self, now: Instant) -> bool {
+        !self.engaged.load(Ordering::Acquire) || matches!(self.look(now), Look::Free)
+    }
+
     fn look(&self, now: Instant) -> Look {
         self.state().look(now)
     }
@@ -242,6 +247,13 @@ impl RateLimit {
     ///
     /// When it has to wait and there is no tokio runtime with time enabled.
     pub async fn take(&self, deadline: Option<Instant>) -> Result<Turn<'_>, Late> {
+        let turn = self.turn(deadline).await?;
+        self.token(&turn, deadline).await?;
+        Ok(turn)
+    }
+
+    /// Waits until it is this one's turn to wait for a token.
+    pub(super) async fn turn(&self, deadline: Option<Instant>) -> Result<Turn<'_>, Late> {
         let turn = match self.turn.try_acquire() {
             Ok(turn) => turn,
             Err(_) => {
@@ -249,6 +261,16 @@ impl RateLimit {
                 turn.ok_or(Late { ready: None })?.expect("nobody closes the semaphore")
             }
         };
+        Ok(Turn { _turn: turn })
+    }
+
+    /// Waits for a token, which must be used while the turn is held: one that is kept for later comes
+    /// on top of the rate of then.
+    pub(super) async fn token(
+        &self,
+        _turn: &Turn<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<(), Late> {
         while let Err(refused) = self.limiter.check() {
             let ready = Instant::now() + refused.wait_time_from(self.clock.now());
             if deadline.is_some_and(|deadline| deadline <= ready) {
@@ -256,7 +278,7 @@ impl RateLimit {
             }
             sleep_until(ready).await;
         }
-        Ok(Turn { _turn: turn })
+        Ok(())
     }
 }
 

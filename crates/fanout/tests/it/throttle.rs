@@ -223,3 +223,26 @@ fn admissions_never_exceed_the_bound_on_many_threads() {
     assert!(peak.load(Ordering::SeqCst) <= 7);
     assert_eq!(bulkhead.admitted(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_tokens_gather_while_the_sink_has_asked_for_a_pause() {
+    // The first burst is out when the sink asks for five seconds; all others queue for their turn.
+    let throttle = Step::throttle(RetryAdvice::After(ms(5_000)));
+    let endpoint = Endpoint::new(move |call| match call {
+        0 => throttle.after(ms(50)),
+        _ => Step::take(),
+    });
+    let fan_out = only(resilient(&endpoint, settings().rate_limit(10.0))).build().unwrap();
+    let mut sends = JoinSet::new();
+    for _ in 0..80 {
+        let fan_out = fan_out.clone();
+        sends.spawn(async move { fan_out.send(hello()).await.is_satisfied() });
+    }
+    assert!(sends.join_all().await.into_iter().all(|satisfied| satisfied));
+    let times = endpoint.times();
+    assert_eq!(times.len(), 81);
+    for (number, time) in times.iter().enumerate() {
+        let lately = times[..=number].iter().filter(|at| **at + 1_000 > *time).count();
+        assert!(lately <= 10 + 10 + 1, "{lately} in the second before call {number}");
+    }
+}
