@@ -219,16 +219,16 @@ impl Track {
     /// The sink is about to be polled for the first time: from here on, silence means `Maybe`.
     pub(crate) fn polled(&self) {
         self.attempts.store(1, Ordering::Relaxed);
-        self.current.store(word(1, SILENT), Ordering::Relaxed);
+        self.current.store(word(1, SILENT | COUNTED), Ordering::Relaxed);
     }
 
-    /// A decorator makes the attempts from here on: the one that the engine counted was none.
+    /// A decorator makes the attempts from here on: this one was none, and is taken back if it was counted.
     fn take_over(&self, serial: u32) {
         let ours = |current: u64| current >> 8 == u64::from(serial) && current & CLOSED == 0;
         let step = self.current.fetch_update(Ordering::AcqRel, Ordering::Acquire, |current| {
             ours(current).then_some(current | CLOSED)
         });
-        if step.is_ok() {
+        if step.is_ok_and(|current| current & COUNTED != 0) {
             self.attempts.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -237,7 +237,8 @@ impl Track {
     /// nobody ended it. Once the send has ended nothing begins: that serial is never current.
     pub(crate) fn begin(&self, counted: bool) -> (u32, u32) {
         let step = self.current.fetch_update(Ordering::AcqRel, Ordering::Acquire, |current| {
-            (current & SEALED == 0).then(|| word((current >> 8) as u32 + 1, SILENT))
+            let phase = if counted { SILENT | COUNTED } else { SILENT };
+            (current & SEALED == 0).then(|| word((current >> 8) as u32 + 1, phase))
         });
         let Ok(before) = step else {
             return (self.attempts() + 1, NEVER);
@@ -255,7 +256,7 @@ impl Track {
         let told = TOLD + effect as u64;
         let step = self.current.fetch_update(Ordering::AcqRel, Ordering::Acquire, |current| {
             let open = current >> 8 == u64::from(serial) && current & CLOSED == 0;
-            open.then(|| word(serial, (current & PHASE).max(told)))
+            open.then(|| word(serial, (current & PHASE).max(told) | current & COUNTED))
         });
         if step.is_ok() { Reach::Proceed } else { Reach::Abandoned }
     }
@@ -358,7 +359,9 @@ const UNTOUCHED: u64 = 0;
 const SILENT: u64 = 1;
 /// Plus the effect that was told.
 const TOLD: u64 = 2;
-const PHASE: u64 = 0x3f;
+const PHASE: u64 = 0x1f;
+/// The attempt is among those that are counted.
+const COUNTED: u64 = 0x20;
 /// The whole send has ended; no attempt may follow.
 const SEALED: u64 = 0x40;
 /// The attempt has ended.

@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::resilience::{Resilience, Resilient};
-use crate::{Attempt, BuildError, Error, Message, Receipt, Sink, StopReason};
+use crate::{Attempt, BuildError, Effect, Error, Message, Receipt, Sink, StopReason};
 
 /// Decorates any [`Sink`].
 ///
@@ -39,7 +39,7 @@ pub trait SinkExt: Sink + Sized {
     /// Sends what `map` makes of the message.
     ///
     /// The idempotency key does not depend on what it makes. An error that it returns fails the send;
-    /// nothing was attempted then.
+    /// nothing was attempted then, so its effect becomes [`Effect::None`].
     fn map_message<F>(self, map: F) -> MapMessage<Self, F>
     where
         F: Fn(&Message) -> Result<Message, Error> + Send + Sync,
@@ -105,7 +105,8 @@ where
             Ok(message) => self.sink.send(&message, attempt).await,
             Err(error) => {
                 attempt.take_over().stopped(StopReason::NotRetryable);
-                Err(error)
+                // Nothing went out, so whatever the kind usually means cannot have happened.
+                Err(error.with_effect(Effect::None))
             }
         }
     }

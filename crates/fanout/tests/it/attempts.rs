@@ -159,3 +159,28 @@ async fn decorators_nest_and_the_count_goes_on() {
     assert_eq!((delivery.attempts(), delivery.effect()), (5, Effect::Maybe));
     assert_eq!(delivery.stop_reason(), Some(StopReason::ServerForbids), "an attempt takes it back");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_counted_is_not_taken_back_when_it_is_taken_over() {
+    let send = |_, attempt: Attempt| async move {
+        let outer = attempt.take_over();
+        // Nothing is sent the first time, nor when it is tried again, twice.
+        drop(outer.begin().take_over());
+        drop(outer.begin_again().take_over());
+        drop(outer.begin_again().take_over());
+        assert_eq!(outer.count(), 0);
+        // Now something is, and then something again on behalf of the same attempt.
+        outer.begin();
+        outer.ended(Effect::None);
+        let again = outer.begin_again();
+        again.entered();
+        drop(again.take_over());
+        assert_eq!(outer.count(), 1, "the one before was made");
+        let told = outer.begin();
+        told.entered();
+        drop(told.take_over());
+        assert_eq!(outer.count(), 1, "what was told changes nothing");
+        Err(failure(Effect::None))
+    };
+    assert_eq!(delivery_of(send, 100).await.get("a").unwrap().attempts(), 1);
+}

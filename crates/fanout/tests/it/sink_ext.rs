@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use fanout::{Effect, Error, ErrorKind, FanOut, MemorySink, SinkExt, StopReason, policy};
+use fanout::{
+    Effect, Error, ErrorKind, FanOut, MemorySink, RetryAdvice, SinkExt, StopReason, policy,
+};
 
 use crate::endpoint::{Endpoint, Step};
 use crate::pipeline::settings;
@@ -68,4 +70,25 @@ async fn inspect_sees_every_attempt_inside_and_the_send_outside() {
     assert!(fan_out.send(hello()).await.is_satisfied());
     let looks = looks.lock().unwrap();
     assert_eq!(*looks, (vec![(1, false), (2, false), (3, true)], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_map_that_asks_to_be_tried_again_shows_no_attempt_and_no_effect() {
+    for (kind, advice) in [
+        (ErrorKind::Unauthenticated, RetryAdvice::Once),
+        (ErrorKind::Unavailable, RetryAdvice::Once),
+        (ErrorKind::Upstream, RetryAdvice::Backoff),
+    ] {
+        let endpoint = Endpoint::always(Step::take());
+        let broken = endpoint
+            .clone()
+            .map_message(move |_| Err(Error::new(kind, "no token").with_advice(advice)))
+            .resilient(settings())
+            .unwrap();
+        let fan_out = FanOut::builder(policy::all()).sink("a", broken).build().unwrap();
+        let report = fan_out.send(hello()).await;
+        let a = report.get("a").unwrap();
+        assert_eq!((a.attempts(), a.effect(), endpoint.count()), (0, Effect::None, 0), "{kind:?}");
+        assert_eq!(a.stop_reason(), Some(StopReason::AttemptsExhausted));
+    }
 }
