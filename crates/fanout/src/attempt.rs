@@ -39,7 +39,7 @@ impl Attempt {
     ///
     /// Inside a fan-out the engine makes the attempts.
     pub fn first(name: impl AsRef<str>, message: &Message) -> Self {
-        let track = Track::new(name.as_ref().into(), message.id().as_u128(), Effect::None);
+        let track = Track::new(name.as_ref().into(), message.id().as_u128(), Effect::None, false);
         let attempt = Self::of(Arc::new([track]), 0, None);
         attempt.track().polled();
         attempt
@@ -82,6 +82,12 @@ impl Attempt {
     /// Returns the time that is left until the deadline, zero when it has passed.
     pub fn remaining(&self) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Returns whether the message is to be offered once and no more, so that no decorator may retry: at
+    /// a mirror, and in whatever is nested there.
+    pub fn is_single(&self) -> bool {
+        self.track().single
     }
 
     /// Returns the idempotency key: the same on every attempt, another for every sink.
@@ -185,6 +191,8 @@ impl fmt::Debug for Attempt {
 pub(crate) struct Track {
     name: Arc<str>,
     namespace: u128,
+    /// Whether there is to be one attempt only.
+    single: bool,
     /// The current attempt: its serial above, its phase in the lowest byte. One word, so that telling
     /// and abandoning cannot miss each other.
     current: AtomicU64,
@@ -199,10 +207,11 @@ pub(crate) struct Track {
 }
 
 impl Track {
-    pub(crate) fn new(name: Arc<str>, namespace: u128, earlier: Effect) -> Self {
+    pub(crate) fn new(name: Arc<str>, namespace: u128, earlier: Effect, single: bool) -> Self {
         Self {
             name,
             namespace,
+            single,
             current: AtomicU64::new(word(1, UNTOUCHED)),
             earlier: AtomicU8::new(earlier as u8),
             attempts: AtomicU32::new(0),

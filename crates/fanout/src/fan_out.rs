@@ -337,7 +337,8 @@ impl FanOutBuilder {
     /// Adds a sink that is sent a copy, and can never matter to the verdict or its time.
     ///
     /// It starts with the first sink, has 5 s, and goes on by itself when it is still running at the
-    /// verdict. While 100 sends to it are running, further ones fail as [`ErrorKind::QueueFull`].
+    /// verdict. It is sent to once: a [`Resilient`](crate::resilience::Resilient) sink does not retry here,
+    /// whatever its settings say. While 100 sends to it are running, further ones fail as [`ErrorKind::QueueFull`].
     pub fn mirror(self, name: impl Into<Arc<str>>, sink: impl Sink + 'static) -> Self {
         self.entry(name.into(), Role::Mirror, Arc::new(sink), None)
     }

@@ -13,7 +13,7 @@ use crate::fence::fenced;
 use crate::policy::{Decision, Ledger, Reason, Rest, Verdict};
 use crate::{
     Attempt, Delivery, Effect, Error, ErrorKind, Message, MessageId, Outcome, Report, RetryAdvice,
-    SkipReason, SoFar, StopReason, TimeoutScope,
+    Role, SkipReason, SoFar, StopReason, TimeoutScope,
 };
 
 use super::flight::{Landed, fly_mirror};
@@ -56,10 +56,13 @@ impl Books {
             Some(earlier) => earlier,
             None => fresh(&plan, &messages, namespace_of),
         };
+        // What hangs on a mirror is sent to once, however deep.
+        let mirrored = parent.as_ref().is_some_and(Attempt::is_single);
         let tracks = deliveries
             .iter()
             .map(|delivery| {
-                Track::new(Arc::clone(&delivery.sink), delivery.namespace, delivery.effect)
+                let single = mirrored || delivery.role == Role::Mirror;
+                Track::new(Arc::clone(&delivery.sink), delivery.namespace, delivery.effect, single)
             })
             .collect();
         let message_id = messages.id(0);

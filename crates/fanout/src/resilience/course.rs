@@ -56,14 +56,16 @@ impl Course {
         let own = Instant::now().checked_add(settings.total_timeout);
         let (deadline, scope) = match (own, attempt.deadline()) {
             (own, Some(outer)) if own.is_none_or(|own| outer < own) => {
-                (Some(outer), TimeoutScope::FanOut)
+                // The time of a mirror is that of its one attempt.
+                let single = attempt.is_single();
+                (Some(outer), if single { TimeoutScope::Attempt } else { TimeoutScope::FanOut })
             }
             (own, _) => (own, TimeoutScope::Total),
         };
         let id = message.id().as_u128();
         Self {
             attempts: attempt.take_over(),
-            so_far: SoFar::default(),
+            so_far: if attempt.is_single() { SoFar::single() } else { SoFar::default() },
             deadline,
             scope,
             seed: seed ^ (id >> 64) as u64 ^ id as u64,

@@ -22,6 +22,7 @@ pub struct RetryRule {
 /// What a [`RetryRule`] must know beside the error.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SoFar {
+    single: bool,
     attempts: u32,
     step: u32,
     transparent: u32,
@@ -70,7 +71,7 @@ impl RetryRule {
     ///    harmless: `ambiguous_not_idempotent`.
     /// 3. The advice is [`RetryAdvice::Once`], with effect `None`: at once and transparent, at most twice
     ///    for a message, and once for a refused credential; then `attempts_exhausted`.
-    /// 4. As many attempts were made as may be: `attempts_exhausted`.
+    /// 4. As many attempts were made as may be, at a mirror one: `attempts_exhausted`.
     /// 5. The sink asked for a longer pause than is allowed: `server_delay_too_long`.
     /// 6. The pause would not end before the time does: `deadline_would_pass`.
     /// 7. The budget is empty: `budget_exhausted`.
@@ -110,7 +111,11 @@ impl RetryRule {
             _ if transparent && so_far.transparent >= MAX_TRANSPARENT => true,
             ErrorKind::Unauthenticated if transparent => so_far.refreshed,
             _ if transparent => false,
-            _ => so_far.attempts >= self.max_attempts || once && so_far.repeated_at_once,
+            _ => {
+                so_far.single
+                    || so_far.attempts >= self.max_attempts
+                    || once && so_far.repeated_at_once
+            }
         };
         if spent {
             return Decision::Stop(StopReason::AttemptsExhausted);
@@ -167,6 +172,12 @@ impl RetryRule {
 }
 
 impl SoFar {
+    /// Begins a send that makes one attempt and no more, whatever the settings say; see
+    /// [`Attempt::is_single`](crate::Attempt::is_single).
+    pub fn single() -> Self {
+        Self { single: true, ..Self::default() }
+    }
+
     /// Books an attempt that is counted, before it is made.
     pub fn began(&mut self) {
         self.attempts += 1;

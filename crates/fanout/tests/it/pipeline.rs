@@ -448,3 +448,53 @@ async fn what_goes_on_after_the_verdict_keeps_retrying_and_tells_in_the_end() {
     assert!(a(&report).is_delivered());
     assert_eq!((a(&report).attempts(), a(&report).delay()), (2, ms(500)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_mirror_is_tried_once_whatever_its_settings_say() {
+    let (flaky, asked, deep) = (
+        Endpoint::always(Step::refuse()),
+        Endpoint::always(Step::throttle(RetryAdvice::Exactly(ms(1)))),
+        Endpoint::always(Step::refuse()),
+    );
+    let inner = FanOut::builder(policy::all()).sink("deep", resilient(&deep, settings())).build();
+    let fan_out = only(Endpoint::always(Step::take()))
+        .mirror("m", resilient(&flaky, settings()))
+        .mirror("n", resilient(&asked, settings()))
+        .mirror("o", inner.unwrap())
+        .build()
+        .unwrap();
+    let report = fan_out.send(hello()).await.settled().await;
+    for name in ["m", "n"] {
+        let mirror = report.get(name).unwrap();
+        let stop = mirror.stop_reason();
+        assert_eq!((mirror.attempts(), stop), (1, Some(StopReason::AttemptsExhausted)), "{name}");
+    }
+    assert_eq!([flaky.count(), asked.count(), deep.count()], [1, 1, 1]);
+    assert!(report.is_satisfied());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_mirror_is_may_be_retried_where_it_is_required() {
+    let endpoint = Endpoint::plays([Step::refuse(), Step::refuse()]);
+    let sink = resilient(&endpoint, settings());
+    let fan_out = only(Arc::clone(&sink)).mirror("m", Endpoint::always(Step::refuse())).build();
+    let report = fan_out.unwrap().send(hello()).await;
+    assert_eq!((a(&report).attempts(), endpoint.count()), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mirror_that_hangs_opens_its_breaker() {
+    let endpoint = Endpoint::always(Step::hang());
+    let sink = resilient(&endpoint, settings());
+    let fan_out = only(Endpoint::always(Step::take())).mirror("m", Arc::clone(&sink)).build();
+    let fan_out = fan_out.unwrap();
+    for _ in 0..5 {
+        let report = fan_out.send(hello()).await.settled().await;
+        let m = report.get("m").unwrap();
+        assert_eq!((m.attempts(), m.elapsed()), (1, ms(5_000)));
+        assert_eq!(m.error().unwrap().scope(), Some(TimeoutScope::Attempt));
+    }
+    let report = fan_out.send(hello()).await.settled().await;
+    assert_eq!(report.get("m").unwrap().error().unwrap().kind(), ErrorKind::CircuitOpen);
+    assert_eq!(endpoint.count(), 5);
+}
