@@ -257,14 +257,22 @@ impl<S: Sink> Resilient<S> {
     fn decide(&self, course: &Course, error: &Error) -> Decision {
         let now = Instant::now();
         let remaining = course.deadline.map(|at| at.saturating_duration_since(now));
-        let shut = self.breaker.peek(now).err().and_then(|open| open.until());
-        let shut_out = shut.is_some_and(|until| !course.has_time_after(until));
-        let budget = || !shut_out && self.budget.withdraw(now);
+        // What keeps a further attempt from starting in time, whatever its own pause would be.
+        let late =
+            |until: Option<Instant>| until.is_some_and(|until| !course.has_time_after(until));
+        let barred = if late(self.breaker.peek(now).err().and_then(|open| open.until())) {
+            Some(StopReason::CircuitOpen)
+        } else if late(self.gate.paused_until(now)) {
+            Some(StopReason::DeadlineWouldPass)
+        } else {
+            None
+        };
+        let budget = || barred.is_none() && self.budget.withdraw(now);
         let repeatable = self.sink.is_repeatable();
         let jitter = &mut course.jitter();
         match self.rule.decide(error, &course.so_far, repeatable, remaining, jitter, budget) {
-            Decision::Stop(StopReason::BudgetExhausted) if shut_out => {
-                Decision::Stop(StopReason::CircuitOpen)
+            Decision::Stop(StopReason::BudgetExhausted) => {
+                Decision::Stop(barred.unwrap_or(StopReason::BudgetExhausted))
             }
             decision => decision,
         }

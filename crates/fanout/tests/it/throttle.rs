@@ -246,3 +246,21 @@ async fn no_tokens_gather_while_the_sink_has_asked_for_a_pause() {
         assert!(lately <= 10 + 10 + 1, "{lately} in the second before call {number}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_that_a_pause_for_others_bars_does_not_wait_nor_cost() {
+    // The first call fails when another was told already to stay away for longer than there is time.
+    let throttle = Step::throttle(RetryAdvice::After(ms(50_000)));
+    let endpoint = Endpoint::new(move |call| match call {
+        0 => Step::refuse().after(ms(100)),
+        _ => throttle,
+    });
+    let long = settings().backoff_base(ms(20_000));
+    let sink = resilient(&endpoint, long);
+    let fan_out = only(Arc::clone(&sink)).build().unwrap();
+    let (first, _) = tokio::join!(fan_out.send(hello()), fan_out.send(hello()));
+    let a = first.get("a").unwrap();
+    assert_eq!((a.attempts(), a.stop_reason()), (1, Some(StopReason::DeadlineWouldPass)));
+    assert_eq!((a.elapsed(), a.error().unwrap().kind()), (ms(100), ErrorKind::Connect));
+    assert_eq!(sink.budget().left(Instant::now()), 100, "nothing was taken");
+}
