@@ -250,3 +250,31 @@ fn a_service_and_a_client_exclude_each_other() {
         assert!(error.message().contains("a service"), "{error}");
     }
 }
+
+/// Is never ready: it fails before it could be called.
+#[derive(Clone)]
+struct Broken(std::io::ErrorKind);
+
+impl Service<Request<Body>> for Broken {
+    type Response = Response<Body>;
+    type Error = std::io::Error;
+    type Future = Ready<Result<Response<Body>, std::io::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), std::io::Error>> {
+        Poll::Ready(Err(self.0.into()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        unreachable!("it is not ready")
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_fails_before_it_is_called_did_nothing() {
+    for kind in [std::io::ErrorKind::ConnectionReset, std::io::ErrorKind::Other] {
+        let sink = post().service(Broken(kind)).build().unwrap();
+        let error = refusal(&sink, &Message::text("x")).await;
+        assert_eq!(error.kind(), ErrorKind::Interrupted, "{error}");
+        assert_eq!(error.effect(), Effect::None, "{error}");
+    }
+}
