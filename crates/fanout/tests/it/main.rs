@@ -8,6 +8,8 @@ mod support;
 mod attempts;
 mod breaker;
 mod bulkhead;
+mod chains;
+mod mirrors;
 mod model;
 mod nesting;
 mod pipeline;

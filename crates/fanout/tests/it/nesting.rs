@@ -1,191 +1,20 @@
-//! Mirrors, a message for each, chains, nesting.
+//! A message for each, nesting, keys, and what is refused at build.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
-use fanout::policy::{self, Decision, FanOutPolicy, Progress, Reason, Rest, Start, Verdict};
+use fanout::policy::{self, Reason, Verdict};
 use fanout::{
-    Attempt, BodyState, BuildError, Chain, Completeness, Effect, Error, ErrorKind, FanOut,
-    MemorySink, Message, Metadata, Outcome, Receipt, Report, RetryAdvice, Role, Sink, SkipReason,
-    Status, StopReason, async_trait, sink_fn,
+    Attempt, BodyState, BuildError, Chain, Effect, Error, ErrorKind, FanOut, MemorySink, Message,
+    Metadata, Outcome, Receipt, Report, RetryAdvice, Sink, SkipReason, Status, StopReason,
+    async_trait, sink_fn,
 };
 use futures_util::FutureExt as _;
 use futures_util::future::select;
-use serde_json::{Value, json};
 
-use crate::support::{Scripted, fan_out, hello, ms};
-
-#[tokio::test(start_paused = true)]
-async fn mirrors_never_matter() {
-    let a = Scripted::takes().after(5);
-    for mirror in [
-        Scripted::takes(),
-        Scripted::hangs(),
-        Scripted::panics(),
-        Scripted::fails(Effect::Done),
-        Scripted::takes().after(50),
-    ] {
-        let send = FanOut::builder(policy::all())
-            .mirror("m", mirror.clone())
-            .sink("a", a.clone())
-            .build()
-            .unwrap();
-        let report = send.send(hello()).await;
-        assert_eq!((report.verdict(), report.elapsed()), (Verdict::Satisfied, ms(5)));
-        assert_eq!((report.completeness(), mirror.started()), (Completeness::Full, 1));
-        assert_eq!((report.collect().len(), report.winner().unwrap().sink()), (1, "a"));
-        // The configured order, though the mirror came first.
-        assert_eq!(report.deliveries()[0].sink(), "m");
-        assert_eq!(report.deliveries()[0].role(), Role::Mirror);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_policy_neither_sees_nor_starts_a_mirror() {
-    /// Starts the position behind the required sinks first, looks around at 10 ms, then waits.
-    #[derive(Debug)]
-    struct Curious;
-    impl FanOutPolicy for Curious {
-        fn decide(&self, progress: &Progress<'_>) -> Decision {
-            assert_eq!((progress.total(), progress.failed()), (1, 0));
-            assert!(progress.last_settled().is_none() && progress.next_waiting().is_none());
-            match progress.elapsed() {
-                now if now < ms(10) => Decision::WaitUntil(ms(10)),
-                _ => Decision::Settle(Verdict::Satisfied),
-            }
-        }
-    }
-    #[derive(Debug)]
-    struct Reaching(Curious);
-    impl FanOutPolicy for Reaching {
-        fn decide(&self, progress: &Progress<'_>) -> Decision {
-            match progress.last_start() {
-                None => Decision::Start(Start::Positions(vec![1, 0])),
-                Some(_) => self.0.decide(progress),
-            }
-        }
-        fn rest(&self) -> Rest {
-            Rest::Cancel
-        }
-    }
-    let mirror = Scripted::fails(Effect::Maybe).after(5);
-    let send = FanOut::builder(Reaching(Curious))
-        .sink("a", Scripted::hangs())
-        .mirror("m", mirror.clone())
-        .build()
-        .unwrap();
-    let report = send.send(hello()).await;
-    assert_eq!((report.verdict(), report.elapsed()), (Verdict::Satisfied, ms(10)));
-    assert_eq!((mirror.started(), report.effect()), (1, Effect::Maybe));
-    assert!(report.get("m").unwrap().error().is_some());
-
-    #[derive(Debug)]
-    struct Only;
-    impl FanOutPolicy for Only {
-        fn decide(&self, _: &Progress<'_>) -> Decision {
-            Decision::Start(Start::Positions(vec![1]))
-        }
-    }
-    let mirror = Scripted::takes();
-    let send = FanOut::builder(Only).sink("a", MemorySink::new()).mirror("m", mirror.clone());
-    let report = send.build().unwrap().send(hello()).await;
-    assert_eq!(report.verdict(), Verdict::Unsatisfied(Reason::Stalled));
-    assert_eq!(mirror.started(), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_happens_at_a_mirror_does_not_show_in_the_sums() {
-    let (a, b) = (Scripted::takes().after(5), Scripted::fails(Effect::None).after(5));
-    let send = FanOut::builder(policy::all_settled().min_success(2))
-        .mirror("failed", Scripted::fails(Effect::Maybe))
-        .mirror("took", Scripted::takes())
-        .sink("b", b)
-        .sink("a", a)
-        .build()
-        .unwrap();
-    let report = send.send(hello()).await;
-    assert_eq!(report.completeness(), Completeness::Partial);
-    assert_eq!(report.headline().unwrap().effect(), Effect::None);
-    assert_eq!(report.undelivered().map(|d| d.sink()).collect::<Vec<_>>(), ["b"]);
-    assert_eq!((report.winner().unwrap().sink(), report.effect()), ("a", Effect::Done));
-    let order: Vec<_> = report.deliveries().iter().map(|d| d.sink()).collect();
-    assert_eq!(order, ["failed", "took", "b", "a"]);
-    assert_eq!(send.sinks(), order);
-    let send = FanOut::builder(policy::all())
-        .mirror("m", Scripted::takes())
-        .sink("a", Scripted::fails(Effect::None).after(5));
-    let report = send.build().unwrap().send(hello()).await;
-    assert_eq!((report.effect(), report.completeness()), (Effect::None, Completeness::None));
-    assert!(report.winner().is_none());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_mirror_goes_on_after_the_verdict_for_five_seconds() {
-    let (a, slow, hung) = (Scripted::takes(), Scripted::takes().after(4_000), Scripted::hangs());
-    let send = FanOut::builder(policy::all())
-        .mirror("slow", slow)
-        .sink("a", a)
-        .mirror("hung", hung.clone())
-        .build()
-        .unwrap();
-    let report = send.send(hello()).await;
-    assert_eq!((report.elapsed(), send.detached()), (ms(0), 1));
-    let report = report.settled().await;
-    assert!(report.get("slow").unwrap().is_delivered());
-    let error = report.get("hung").unwrap().error().unwrap();
-    assert_eq!(
-        (error.kind(), report.get("hung").unwrap().elapsed()),
-        (ErrorKind::Timeout, ms(5_000))
-    );
-    assert_eq!(hung.dropped(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_mirror_runs_a_hundred_sends_at_once_and_refuses_more() {
-    let (a, hung) = (Scripted::takes(), Scripted::hangs());
-    let send = fan_out(policy::all(), &[&a]).mirror("m", hung.clone()).build().unwrap();
-    for _ in 0..100 {
-        assert!(matches!(send.send(hello()).await.get("m").unwrap().outcome(), Outcome::Pending));
-    }
-    let report = send.send(hello()).await;
-    let delivery = report.get("m").unwrap();
-    assert_eq!(delivery.error().unwrap().kind(), ErrorKind::QueueFull);
-    assert_eq!((delivery.effect(), delivery.attempts()), (Effect::None, 0));
-    assert_eq!((report.verdict(), hung.started()), (Verdict::Satisfied, 100));
-    assert_eq!(send.shutdown(ms(0)).await, 100);
-}
-
-#[tokio::test(start_paused = true)]
-async fn no_mirror_starts_when_nothing_is_sent() {
-    let mirror = Scripted::takes();
-    let send = FanOut::builder(policy::quorum(1))
-        .sink("a", Unavailable)
-        .mirror("m", mirror.clone())
-        .build()
-        .unwrap();
-    let report = send.send(hello()).await;
-    assert_eq!(report.verdict(), Verdict::Unsatisfied(Reason::NotEnoughAvailable));
-    assert!(report.nothing_sent());
-    assert_eq!(mirror.started(), 0);
-    for delivery in report.deliveries() {
-        assert!(matches!(delivery.outcome(), Outcome::Skipped(SkipReason::Unavailable)));
-    }
-}
-
-struct Unavailable;
-
-#[async_trait]
-impl Sink for Unavailable {
-    async fn send(&self, _: &Message, _: &Attempt) -> Result<Receipt, Error> {
-        Err(Error::new(ErrorKind::CircuitOpen, "open"))
-    }
-
-    fn is_available(&self) -> bool {
-        false
-    }
-}
+use crate::support::{Scripted, Unavailable, fan_out, hello, ms};
 
 #[tokio::test]
 async fn a_sink_that_panics_over_its_availability_is_not_available() {
@@ -252,92 +81,6 @@ async fn messages_for_the_wrong_sinks_are_refused_and_nothing_is_sent() {
 
 fn now() -> tokio::time::Instant {
     tokio::time::Instant::now()
-}
-
-fn token_chain(login: impl Sink + 'static, users: impl Sink + 'static) -> Chain {
-    Chain::builder()
-        .step_with("login", login, |_| Message::json(&json!({ "user": "ada" })))
-        .step_with("users", users, |so_far| {
-            let answer: Value = so_far.receipt().json()?;
-            let token = answer["token"].as_str().unwrap_or("none").to_owned();
-            Ok(so_far.message().clone().with_metadata("authorization", token))
-        })
-        .build()
-        .unwrap()
-}
-
-#[tokio::test]
-async fn a_step_is_built_from_the_answer_before_it() {
-    let (login, users) =
-        (MemorySink::answering(r#"{"token":"t-17"}"#), MemorySink::answering("ok"));
-    let chain = token_chain(login.clone(), users.clone());
-    let report = chain.send(Message::text("data")).await;
-    assert!(report.is_satisfied());
-    assert_eq!(login.received()[0].payload().as_ref(), br#"{"user":"ada"}"#);
-    assert_eq!(users.received()[0].payload().as_ref(), b"data");
-    assert_eq!(users.received()[0].metadata().get("Authorization"), Some("t-17"));
-
-    let outer = FanOut::builder(policy::all()).sink("sign-up", chain).build().unwrap();
-    let report = outer.send(Message::text("data")).await;
-    let receipt = report.get("sign-up").unwrap().receipt().unwrap();
-    assert_eq!(receipt.body().as_ref(), b"ok", "the answer of the last step");
-    assert_eq!(receipt.report().unwrap().deliveries().len(), 2);
-}
-
-#[tokio::test]
-async fn a_chain_ends_at_the_first_failure_and_tells_what_was_done() {
-    let users = MemorySink::new();
-    let chain = token_chain(Scripted::fails(Effect::None), users.clone());
-    let outer = FanOut::builder(policy::all()).sink("chain", chain).build().unwrap();
-    let report = outer.send(hello()).await;
-    let error = report.get("chain").unwrap().error().unwrap();
-    assert_eq!((error.kind(), error.effect()), (ErrorKind::Unsatisfied, Effect::None));
-    let inner = error.report().unwrap();
-    assert!(matches!(
-        inner.get("users").unwrap().outcome(),
-        Outcome::Skipped(SkipReason::PreviousFailed)
-    ));
-    assert!(users.received().is_empty());
-
-    // The first step was delivered, so the whole must not be tried again.
-    let chain = token_chain(MemorySink::answering("{}"), Scripted::fails(Effect::None));
-    let outer = FanOut::builder(policy::all()).sink("chain", chain).build().unwrap();
-    let report = outer.send(hello()).await;
-    let error = report.get("chain").unwrap().error().unwrap();
-    assert_eq!((error.effect(), error.advice()), (Effect::Done, RetryAdvice::Never));
-}
-
-#[tokio::test]
-async fn a_step_that_cannot_be_built_is_not_sent() {
-    let users = MemorySink::new();
-    let chain = token_chain(MemorySink::answering("no json"), users.clone());
-    let report = chain.send(hello()).await;
-    let delivery = report.get("users").unwrap();
-    let error = delivery.error().unwrap();
-    assert_eq!((error.kind(), error.advice()), (ErrorKind::Protocol, RetryAdvice::Never));
-    assert_eq!((delivery.effect(), delivery.attempts()), (Effect::None, 0));
-    assert!(users.received().is_empty());
-    assert_eq!(report.completeness(), Completeness::Partial);
-
-    let chain =
-        Chain::builder().step_with("a", users.clone(), |_| panic!("scripted")).build().unwrap();
-    let report = chain.send(hello()).await;
-    let error = report.get("a").unwrap().error().unwrap();
-    assert_eq!((error.kind(), error.effect()), (ErrorKind::Panic, Effect::None));
-    assert_eq!(report.completeness(), Completeness::None);
-}
-
-#[tokio::test]
-async fn an_answer_that_was_cut_is_of_no_use_to_the_next_step() {
-    for state in [BodyState::Cut, BodyState::Broken] {
-        let login = sink_fn(move |_, _| async move {
-            Ok(Receipt::new().with_body(r#"{"token":"t"}"#).with_body_state(state))
-        });
-        let report = token_chain(login, MemorySink::new()).send(hello()).await;
-        assert!(report.get("login").unwrap().is_delivered());
-        let error = report.get("users").unwrap().error().unwrap();
-        assert_eq!((error.kind(), error.effect()), (ErrorKind::Protocol, Effect::Done));
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -421,33 +164,6 @@ async fn the_answer_of_several_is_that_of_none() {
     let report = outer.send(hello()).await;
     let receipt = report.get("inner").unwrap().receipt().unwrap();
     assert!(receipt.body().is_empty() && receipt.report().unwrap().collect().len() == 2);
-}
-
-#[tokio::test]
-async fn a_step_sees_the_step_before_it_and_any_by_name() {
-    let answer = |code| {
-        sink_fn(move |_, _| async move {
-            Ok(Receipt::new().with_status(Status::new(code, "")).with_body(code.to_string()))
-        })
-    };
-    let chain = Chain::builder()
-        .step_with("one", answer(1), |so_far| {
-            assert!(so_far.receipt().body().is_empty() && so_far.get("one").is_none());
-            Ok(so_far.message().clone())
-        })
-        .step("two", answer(2))
-        .step_with("three", answer(3), |so_far| {
-            assert_eq!(so_far.receipt().body().as_ref(), b"2");
-            assert_eq!(so_far.get("one").unwrap().body().as_ref(), b"1");
-            assert!(so_far.get("three").is_none() && so_far.get("four").is_none());
-            Ok(so_far.message().clone())
-        })
-        .build()
-        .unwrap();
-    let outer = FanOut::builder(policy::all()).sink("chain", chain).build().unwrap();
-    let report = outer.send(hello()).await.into_result().unwrap();
-    let receipt = report.get("chain").unwrap().receipt().unwrap();
-    assert_eq!((receipt.status().unwrap().code(), receipt.body().as_ref()), (3, &b"3"[..]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -543,21 +259,6 @@ async fn a_fan_out_or_a_chain_answers_for_its_sinks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_step_that_was_not_reached_when_the_chain_was_dropped_was_called_off() {
-    let (hung, next) = (Scripted::hangs().telling(Effect::None), MemorySink::new());
-    let chain = Chain::builder().step("hung", hung).step("next", next).build().unwrap();
-    let outer = FanOut::builder(policy::first())
-        .sink("chain", chain)
-        .sink("fast", Scripted::takes().after(5))
-        .build()
-        .unwrap();
-    let report = outer.send(hello()).await;
-    let next = report.get("chain").unwrap().report().unwrap().get("next").unwrap();
-    assert!(matches!(next.outcome(), Outcome::Skipped(SkipReason::Cancelled)));
-    assert_eq!(next.stop_reason(), Some(StopReason::CallerCancelled));
-}
-
-#[tokio::test(start_paused = true)]
 async fn nested_detach_drains() {
     let inner = fan_out(policy::quorum(1), &[&Scripted::takes(), &Scripted::takes().after(50)]);
     let inner = inner.build().unwrap();
@@ -606,21 +307,6 @@ async fn the_earliest_deadline_reaches_every_sink() {
     let relaxed = FanOut::builder(policy::all()).sink("a", MemorySink::new());
     let report = relaxed.mirror("mirror", sees(5_000)).build().unwrap().send(hello()).await;
     assert!(report.settled().await.get("mirror").unwrap().is_delivered());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_mirror_ends_with_the_deadline_of_its_send() {
-    let send = FanOut::builder(policy::all())
-        .sink("a", MemorySink::new())
-        .mirror("silent", Scripted::hangs())
-        .mirror("untouched", Scripted::hangs().telling(Effect::None))
-        .deadline(ms(1_000));
-    let report = send.build().unwrap().send(hello()).await.settled().await;
-    for (name, effect) in [("silent", Effect::Maybe), ("untouched", Effect::None)] {
-        let delivery = report.get(name).unwrap();
-        assert_eq!((delivery.elapsed(), delivery.effect()), (ms(1_000), effect));
-        assert_eq!(delivery.error().unwrap().effect(), effect);
-    }
 }
 
 #[tokio::test]

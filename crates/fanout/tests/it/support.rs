@@ -146,3 +146,17 @@ pub(crate) fn paused() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_time().start_paused(true).build().unwrap()
 }
+
+/// A sink that cannot be reached, and says so.
+pub(crate) struct Unavailable;
+
+#[async_trait]
+impl Sink for Unavailable {
+    async fn send(&self, _: &Message, _: &Attempt) -> Result<Receipt, Error> {
+        Err(Error::new(ErrorKind::CircuitOpen, "open"))
+    }
+
+    fn is_available(&self) -> bool {
+        false
+    }
+}
