@@ -8,7 +8,7 @@ use std::time::Duration;
 use fanout::policy::all;
 use fanout::resilience::{Breaker, Health, Jitter, Resilience, RetryMaybe, counts_for_breaker};
 use fanout::{
-    BuildError, Effect, Error, ErrorKind, FanOut, Message, RetryAdvice, Sink, SinkExt,
+    BuildError, Effect, Error, ErrorKind, FanOut, MemorySink, Message, RetryAdvice, Sink, SinkExt,
     TimeoutScope, sink_fn,
 };
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ fn the_defaults_are_those_of_the_guide() {
 #[tokio::test(start_paused = true)]
 async fn the_fixed_numbers_are_those_of_the_guide() {
     let rows = table("number");
-    assert_eq!(rows.len(), 4);
+    assert_eq!(rows.len(), 6);
     for row in rows {
         let found = match row[0].as_str() {
             "transparent repeats" => {
@@ -101,10 +101,32 @@ async fn the_fixed_numbers_are_those_of_the_guide() {
                 assert!(!report.is_satisfied());
                 start.elapsed().as_secs_f64().round()
             }
+            "mirror timeout" => {
+                let report = with_a_silent_mirror().send(Message::text("hello")).await;
+                report.settled().await.get("copy").unwrap().elapsed().as_secs_f64()
+            }
+            "mirror sends" => {
+                let fan_out = with_a_silent_mirror();
+                let mut running = 0;
+                while {
+                    let report = fan_out.send(Message::text("hello")).await;
+                    report.get("copy").unwrap().error().is_none()
+                } {
+                    running += 1;
+                }
+                f64::from(running)
+            }
             other => panic!("{other}"),
         };
         assert_eq!(row[1].parse::<f64>().unwrap(), found, "{}", row[0]);
     }
+}
+
+/// A fan-out whose sink takes everything at once, and whose mirror never answers.
+fn with_a_silent_mirror() -> FanOut {
+    let silent = sink_fn(|_message, _attempt| pending());
+    let builder = FanOut::builder(all()).sink("one", MemorySink::new()).mirror("copy", silent);
+    builder.build().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
