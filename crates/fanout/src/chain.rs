@@ -87,26 +87,7 @@ impl Sink for Chain {
     async fn send(&self, message: &Message, attempt: &Attempt) -> Result<Receipt, Error> {
         let messages = Messages::Same(message.clone());
         let report = self.0.dispatch(messages, Some(attempt.clone()), None).await;
-        let last = report.deliveries().last().and_then(Delivery::receipt).map(|receipt| {
-            (
-                receipt.status().cloned(),
-                receipt.metadata().clone(),
-                receipt.body().clone(),
-                receipt.body_state(),
-            )
-        });
-        let receipt = into_sink_result(report)?;
-        Ok(match last {
-            Some((status, metadata, body, state)) => {
-                let receipt =
-                    receipt.with_metadata(metadata).with_body(body).with_body_state(state);
-                match status {
-                    Some(status) => receipt.with_status(status),
-                    None => receipt,
-                }
-            }
-            None => receipt,
-        })
+        into_sink_result(report, |report| report.deliveries().last()?.receipt())
     }
 
     fn is_available(&self) -> bool {

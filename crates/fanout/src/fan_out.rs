@@ -264,7 +264,7 @@ impl Sink for FanOut {
     async fn send(&self, message: &Message, attempt: &Attempt) -> Result<Receipt, Error> {
         let messages = Messages::Same(message.clone());
         let report = self.dispatch(messages, Some(attempt.clone()), None).await;
-        into_sink_result(report)
+        into_sink_result(report, Report::only_receipt)
     }
 
     fn is_available(&self) -> bool {
@@ -277,19 +277,22 @@ impl Sink for FanOut {
     }
 }
 
-/// What a report means to the fan-out around.
-pub(crate) fn into_sink_result(report: Report) -> Result<Receipt, Error> {
+/// What a report means to the fan-out around. `answer` picks the inner receipt that speaks for all.
+pub(crate) fn into_sink_result(
+    report: Report,
+    answer: impl FnOnce(&Report) -> Option<&Receipt>,
+) -> Result<Receipt, Error> {
     if report.is_satisfied() {
         let mut receipt = Receipt::new();
-        if let Some(only) = report.only_receipt() {
+        if let Some(inner) = answer(&report) {
             receipt = receipt
-                .with_metadata(only.metadata().clone())
-                .with_body(only.body().clone())
-                .with_body_state(only.body_state());
-            if let Some(status) = only.status() {
+                .with_metadata(inner.metadata().clone())
+                .with_body(inner.body().clone())
+                .with_body_state(inner.body_state());
+            if let Some(status) = inner.status() {
                 receipt = receipt.with_status(status.clone());
             }
-            for notice in only.notices() {
+            for notice in inner.notices() {
                 receipt = receipt.with_notice(notice.to_owned());
             }
         }

@@ -96,6 +96,18 @@ async fn an_answer_that_was_cut_is_of_no_use_to_the_next_step() {
 }
 
 #[tokio::test]
+async fn what_the_last_step_remarks_is_not_lost() {
+    let remarking = |notice| {
+        sink_fn(move |_, _| async move { Ok(Receipt::new().with_body("{}").with_notice(notice)) })
+    };
+    let chain = token_chain(remarking("of the login"), remarking("of the users"));
+    let outer = FanOut::builder(policy::all()).sink("chain", chain).build().unwrap();
+    let report = outer.send(hello()).await;
+    let receipt = report.get("chain").unwrap().receipt().unwrap();
+    assert_eq!(receipt.notices().collect::<Vec<_>>(), ["of the users"]);
+}
+
+#[tokio::test]
 async fn a_step_sees_the_step_before_it_and_any_by_name() {
     let answer = |code| {
         sink_fn(move |_, _| async move {
