@@ -200,8 +200,8 @@ pub(crate) fn hint(code: u16, keyed: bool) -> Option<&'static str> {
 /// How long an attempt waits for an earlier one with the same key, when the server does not say.
 const KEY_IN_USE: Duration = Duration::from_secs(1);
 
-/// No server plans further ahead, and no clock overflows.
-const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// Nobody plans further ahead, and no clock overflows.
+pub(crate) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 #[cfg(test)]
 mod tests;

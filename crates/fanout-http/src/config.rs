@@ -8,6 +8,7 @@ use fanout::{Error, ErrorKind, Idempotency};
 use fanout_net::{Client, Endpoint, HttpVersion};
 use http::{HeaderMap, Method};
 
+use crate::classify::YEAR;
 use crate::codes::Codes;
 use crate::request::{self, Template};
 use crate::rules::Rules;
@@ -350,8 +351,6 @@ impl fmt::Debug for HttpSinkBuilder {
             .finish_non_exhaustive()
     }
 }
-
-const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {
