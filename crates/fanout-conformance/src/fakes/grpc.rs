@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use bytes::{Buf, BufMut};
 use fanout::{Bytes, ErrorKind};
@@ -23,10 +23,11 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Status};
 
+use super::Received;
 use super::counters::Call;
-use super::host::{Host, PATIENCE, accept};
+use super::host::PATIENCE;
 use super::script::{Answer, Cut, Reach, Reply, Script, Stage, Unplayable};
-use super::{Counters, Received};
+use super::server::Server;
 use crate::harness::Endpoint;
 
 /// A gRPC server in the process, without TLS, that answers every unary method in the way of its script.
@@ -56,34 +57,12 @@ impl GrpcFake {
                 }
             }
         }
-        let counters = Counters::new();
-        let server = Arc::new(Server {
-            script: script.clone(),
-            calls: AtomicUsize::new(0),
-            counters: counters.clone(),
-        });
-        let place = Host::start(&script, move |listener| {
-            accept(listener, move |stream| {
-                let server = Arc::clone(&server);
-                async move {
-                    let connected = server.counters.connected();
-                    server.converse(stream).await;
-                    drop(connected);
-                }
-            })
-        })?;
-        Ok(Endpoint::new(place.address.to_string(), counters, place.keep))
+        Server::start(&script, Server::speak_grpc)
     }
 }
 
-struct Server {
-    script: Script,
-    calls: AtomicUsize,
-    counters: Counters,
-}
-
 impl Server {
-    async fn converse(self: Arc<Self>, stream: TcpStream) {
+    async fn speak_grpc(self: Arc<Self>, stream: TcpStream) {
         if let Some((cut, Stage::Connected)) =
             self.script.answer(self.calls.load(Ordering::SeqCst)).cut
         {

@@ -13,6 +13,8 @@ mod memory;
 #[cfg(feature = "http")]
 mod raw;
 mod script;
+#[cfg(any(feature = "http", feature = "grpc"))]
+mod server;
 #[cfg(feature = "http")]
 mod wiremock;
 

@@ -1,17 +1,17 @@
 //! The HTTP fake for what wiremock cannot play: a server on bare TCP, master of every byte.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use fanout::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::host::{Host, PATIENCE, accept};
+use super::Received;
+use super::host::PATIENCE;
 use super::http_words::status;
 use super::script::{Answer, Cut, Reply, Script, Stage, Unplayable};
-use super::{Counters, Received};
+use super::server::Server;
 use crate::harness::Endpoint;
 
 /// An HTTP/1.1 server on bare TCP. It can stall, close and reset at every point, send half a body,
@@ -37,36 +37,16 @@ impl RawHttpFake {
                 return Err(Unplayable { fake: FAKE, what: "trailers".to_owned() });
             }
         }
-        let counters = Counters::new();
-        let server = Arc::new(Server {
-            script: script.clone(),
-            calls: AtomicUsize::new(0),
-            counters: counters.clone(),
-        });
-        let place = Host::start(&script, move |listener| {
-            accept(listener, move |stream| {
-                let server = Arc::clone(&server);
-                async move {
-                    let connected = server.counters.connected();
-                    // The connection's end is the script's doing or the sink's.
-                    server.converse(stream).await.ok();
-                    drop(connected);
-                }
-            })
-        })?;
-        Ok(Endpoint::new(place.address.to_string(), counters, place.keep))
+        Server::start(&script, |server, stream| async move {
+            // The connection's end is the script's doing or the sink's.
+            server.speak_http(stream).await.ok();
+        })
     }
-}
-
-struct Server {
-    script: Script,
-    calls: AtomicUsize,
-    counters: Counters,
 }
 
 impl Server {
     /// Answers the requests of one connection, one after the other.
-    async fn converse(&self, mut stream: TcpStream) -> io::Result<()> {
+    async fn speak_http(&self, mut stream: TcpStream) -> io::Result<()> {
         let mut buffer = Vec::new();
         loop {
             let next = self.script.answer(self.calls.load(Ordering::SeqCst));
