@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use crate::report::serialize::millis;
-use crate::{Report, Status};
+use crate::{ApiNotice, Report, Status};
 
 /// Why a delivery failed: a kind to branch on, the effect it may have had, and what may be tried next.
 ///
@@ -42,6 +42,8 @@ struct Inner {
     excerpt: Option<Box<str>>,
     context: Vec<(&'static str, String)>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    notices: Vec<Cow<'static, str>>,
+    api: Option<Box<ApiNotice>>,
     report: Option<Box<Report>>,
 }
 
@@ -176,6 +178,8 @@ impl Error {
             excerpt: None,
             context: Vec::new(),
             source: None,
+            notices: Vec::new(),
+            api: None,
             report: None,
         }))
     }
@@ -246,11 +250,30 @@ impl Error {
         self
     }
 
+    /// Adds a remark for people that is no part of what went wrong: a thing that should be known.
+    #[must_use]
+    pub fn with_notice(mut self, notice: impl Into<Cow<'static, str>>) -> Self {
+        self.0.notices.push(notice.into());
+        self
+    }
+
+    /// Says what the refusal announces about the life of the API.
+    #[must_use]
+    pub fn with_api(mut self, notice: ApiNotice) -> Self {
+        self.0.api = Some(Box::new(notice));
+        self
+    }
+
     /// Attaches the report of a nested fan-out or chain.
     #[must_use]
     pub(crate) fn with_report(mut self, report: Report) -> Self {
         self.0.report = Some(Box::new(report));
         self
+    }
+
+    /// Takes out what is said beside the failure.
+    pub(crate) fn take_remarks(&mut self) -> (Vec<Cow<'static, str>>, Option<Box<ApiNotice>>) {
+        (std::mem::take(&mut self.0.notices), self.0.api.take())
     }
 
     /// Returns the kind, to branch on.
@@ -297,6 +320,16 @@ impl Error {
     /// Returns the lines of context in the order in which they were added.
     pub fn context(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.context.iter().map(|(key, value)| (*key, value.as_str()))
+    }
+
+    /// Returns the remarks for people that are no part of what went wrong.
+    pub fn notices(&self) -> impl Iterator<Item = &str> {
+        self.0.notices.iter().map(AsRef::as_ref)
+    }
+
+    /// Returns what the refusal announces about the life of the API.
+    pub fn api(&self) -> Option<&ApiNotice> {
+        self.0.api.as_deref()
     }
 
     /// Returns the report of the nested fan-out or chain that failed.
@@ -351,6 +384,12 @@ impl fmt::Debug for Error {
         for (key, value) in &self.0.context {
             debug.field(key, value);
         }
+        if !self.0.notices.is_empty() {
+            debug.field("notices", &self.0.notices);
+        }
+        if let Some(api) = &self.0.api {
+            debug.field("api", api);
+        }
         if let Some(source) = &self.0.source {
             debug.field("source", &format_args!("{source}"));
         }
@@ -366,7 +405,7 @@ impl StdError for Error {
 
 impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("Error", 7)?;
+        let mut out = serializer.serialize_struct("Error", 9)?;
         out.serialize_field("kind", self.kind().as_str())?;
         out.serialize_field("effect", self.effect().as_str())?;
         out.serialize_field("advice", self.advice().as_str())?;
@@ -382,6 +421,9 @@ impl Serialize for Error {
         out.serialize_field("message", &self.to_chain())?;
         if let Some(excerpt) = self.excerpt() {
             out.serialize_field("excerpt", excerpt)?;
+        }
+        if !self.0.notices.is_empty() {
+            out.serialize_field("notices", &self.0.notices)?;
         }
         out.end()
     }

@@ -292,6 +292,9 @@ pub(crate) fn into_sink_result(
             if let Some(status) = inner.status() {
                 receipt = receipt.with_status(status.clone());
             }
+            if let Some(api) = inner.api() {
+                receipt = receipt.with_api(api.clone());
+            }
             for notice in inner.notices() {
                 receipt = receipt.with_notice(notice.to_owned());
             }

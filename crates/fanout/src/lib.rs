@@ -53,6 +53,7 @@
 //!
 //! The oldest supported Rust is 1.89.
 
+mod api_notice;
 mod attempt;
 mod attempts;
 mod background;
@@ -75,6 +76,7 @@ mod sink_ext;
 pub use async_trait::async_trait;
 pub use bytes::Bytes;
 
+pub use crate::api_notice::ApiNotice;
 pub use crate::attempt::{Attempt, Reach};
 pub use crate::attempts::{Attempts, Pause};
 pub use crate::build_error::BuildError;

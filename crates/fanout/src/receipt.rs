@@ -6,7 +6,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use crate::{Effect, Error, ErrorKind, Metadata, Report, RetryAdvice};
+use crate::{ApiNotice, Effect, Error, ErrorKind, Metadata, Report, RetryAdvice};
 
 /// What a sink answered when it took a message.
 ///
@@ -23,6 +23,7 @@ struct Inner {
     body_state: BodyState,
     accepted: bool,
     notices: Vec<Cow<'static, str>>,
+    api: Option<Box<ApiNotice>>,
     report: Option<Box<Report>>,
 }
 
@@ -94,6 +95,13 @@ impl Receipt {
         self
     }
 
+    /// Says what the answer announces about the life of the API.
+    #[must_use]
+    pub fn with_api(mut self, notice: ApiNotice) -> Self {
+        self.inner_mut().api = Some(Box::new(notice));
+        self
+    }
+
     /// Attaches the report of a nested fan-out or chain.
     #[must_use]
     pub(crate) fn with_report(mut self, report: Report) -> Self {
@@ -129,6 +137,11 @@ impl Receipt {
     /// Returns the remarks for people.
     pub fn notices(&self) -> impl Iterator<Item = &str> {
         self.inner().notices.iter().map(AsRef::as_ref)
+    }
+
+    /// Returns what the answer announces about the life of the API.
+    pub fn api(&self) -> Option<&ApiNotice> {
+        self.inner().api.as_deref()
     }
 
     /// Returns the report of the nested fan-out or chain behind this receipt.
@@ -178,6 +191,7 @@ static EMPTY: Inner = Inner {
     body_state: BodyState::Complete,
     accepted: false,
     notices: Vec::new(),
+    api: None,
     report: None,
 };
 
@@ -190,6 +204,7 @@ impl fmt::Debug for Receipt {
             .field("body_state", &self.body_state())
             .field("accepted", &self.is_accepted())
             .field("notices", &self.inner().notices)
+            .field("api", &self.api())
             .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Effect, Error, IdempotencyKey, Receipt};
+use crate::{ApiNotice, Effect, Error, IdempotencyKey, Receipt};
 
 /// How the delivery of one message to one sink went: all attempts together.
 #[derive(Debug)]
@@ -208,6 +208,15 @@ impl Delivery {
     /// Returns the idempotency key that every attempt at this sink had, and every resend will have.
     pub fn idempotency_key(&self) -> IdempotencyKey {
         IdempotencyKey::derive(self.namespace, &self.sink)
+    }
+
+    /// Returns what the answer announced about the life of the API, whether it took the message or not.
+    pub fn api(&self) -> Option<&ApiNotice> {
+        match &self.outcome {
+            Outcome::Delivered(receipt) => receipt.api(),
+            Outcome::Failed(error) => error.api(),
+            _ => None,
+        }
     }
 
     /// Returns the report of the nested fan-out or chain behind this sink.

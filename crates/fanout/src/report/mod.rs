@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::policy::Verdict;
-use crate::{Effect, Error, MessageId, Receipt};
+use crate::{ApiNotice, Effect, Error, MessageId, Receipt};
 
 pub use self::aggregate::OnConflict;
 pub use self::delivery::{Delivery, Outcome, Role, SkipReason, StopReason};
@@ -175,6 +175,12 @@ impl Report {
     /// required sink that failed, whatever the order in which they did.
     pub fn headline(&self) -> Option<&Error> {
         self.required().find_map(Delivery::error)
+    }
+
+    /// Returns what the APIs announced about their lives, each with the name of its sink: an API that
+    /// is deprecated, or comes to its end. Mirrors are among them.
+    pub fn api_notices(&self) -> impl Iterator<Item = (&str, &ApiNotice)> {
+        self.deliveries.iter().filter_map(|delivery| Some((delivery.sink(), delivery.api()?)))
     }
 
     /// Waits for the sends that went on after the verdict, and returns the final report.

@@ -51,7 +51,7 @@ struct ResendNames {
 
 impl Serialize for Delivery {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("Delivery", 14)?;
+        let mut out = serializer.serialize_struct("Delivery", 15)?;
         out.serialize_field("sink", self.sink())?;
         out.serialize_field("role", self.role().as_str())?;
         out.serialize_field("outcome", self.outcome().as_str())?;
@@ -74,6 +74,9 @@ impl Serialize for Delivery {
                 out.serialize_field("error", error)?;
             }
             Outcome::Cancelled | Outcome::Skipped(_) | Outcome::Pending => {}
+        }
+        if let Some(api) = self.api() {
+            out.serialize_field("api", api)?;
         }
         if let Some(report) = self.report() {
             out.serialize_field("report", report)?;

@@ -41,10 +41,12 @@ impl Delivery {
                 parts.extend(receipt.notices().map(str::to_owned));
                 parts.join("; ")
             }
-            Outcome::Failed(error) => match error.excerpt() {
-                Some(excerpt) => format!("{}; it said: {excerpt}", error.to_chain()),
-                None => error.to_chain(),
-            },
+            Outcome::Failed(error) => {
+                let mut parts = vec![error.to_chain()];
+                parts.extend(error.excerpt().map(|excerpt| format!("it said: {excerpt}")));
+                parts.extend(error.notices().map(str::to_owned));
+                parts.join("; ")
+            }
             Outcome::Cancelled => match self.stop_reason() {
                 Some(reason) => reason.to_string(),
                 None => String::new(),

@@ -12,6 +12,7 @@ use crate::{
 
 use super::backoff::Jitter;
 use super::breaker::Open;
+use super::heard::Heard;
 use super::retry::SoFar;
 use super::settings::{Resilience, RetryMaybe};
 use super::throttle::Late;
@@ -31,6 +32,7 @@ pub(super) struct Course {
     transparent: bool,
     /// The error of the last attempt, while the send goes on.
     last: Option<Error>,
+    pub(super) heard: Heard,
 }
 
 /// When an attempt must have ended, and whose bound that is.
@@ -73,6 +75,7 @@ impl Course {
             begun: 0,
             transparent: false,
             last: None,
+            heard: Heard::default(),
         }
     }
 
@@ -121,7 +124,8 @@ impl Course {
     }
 
     /// `error` is followed by another attempt.
-    pub(super) fn goes_on(&mut self, error: Error, transparent: bool) {
+    pub(super) fn goes_on(&mut self, mut error: Error, transparent: bool) {
+        self.heard.keep(&mut error);
         self.so_far.retried(&error, transparent);
         self.transparent = transparent;
         self.last = Some(error);
@@ -135,8 +139,9 @@ impl Course {
     }
 
     /// Ends the send with `error`.
-    pub(super) fn stop(&self, error: Error, reason: StopReason) -> Error {
+    pub(super) fn stop(&mut self, error: Error, reason: StopReason) -> Error {
         self.attempts.stopped(reason);
+        let error = self.heard.on_error(error);
         let error = match reason {
             StopReason::AmbiguousNotIdempotent => error.with_context("hint", self.hint()),
             _ => error,

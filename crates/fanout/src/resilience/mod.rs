@@ -7,6 +7,7 @@ mod breaker;
 mod budget;
 mod bulkhead;
 mod course;
+mod heard;
 mod retry;
 pub mod safe_retries;
 mod settings;
@@ -103,7 +104,7 @@ impl<S: Sink> Sink for Resilient<S> {
             drop(pause.take());
             // The attempt, under its timeout.
             let error = match self.attempt(message, &mut course, entry).await {
-                Ok(receipt) => return Ok(receipt),
+                Ok(receipt) => return Ok(course.heard.on_receipt(receipt)),
                 Err(error) => error,
             };
             // Retry: decided at once, and nothing is held while it pauses.

@@ -5,6 +5,7 @@
 mod endpoint;
 mod support;
 
+mod api_notices;
 mod attempts;
 mod breaker;
 mod bulkhead;

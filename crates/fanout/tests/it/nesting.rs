@@ -7,8 +7,8 @@ use std::task::Poll;
 
 use fanout::policy::{self, Reason, Verdict};
 use fanout::{
-    Attempt, BodyState, BuildError, Chain, Effect, Error, ErrorKind, FanOut, MemorySink, Message,
-    Metadata, Outcome, Receipt, Report, RetryAdvice, Sink, SkipReason, Status, StopReason,
+    ApiNotice, Attempt, BodyState, BuildError, Chain, Effect, Error, ErrorKind, FanOut, MemorySink,
+    Message, Metadata, Outcome, Receipt, Report, RetryAdvice, Sink, SkipReason, Status, StopReason,
     async_trait, sink_fn,
 };
 use futures_util::FutureExt as _;
@@ -92,6 +92,7 @@ async fn a_nested_fan_out_answers_as_one_sink() {
             .with_body("b")
             .with_body_state(BodyState::Cut)
             .with_notice("deprecated")
+            .with_api(ApiNotice::new().with_deprecated())
             .with_accepted())
     });
     let inner = FanOut::builder(policy::first())
@@ -109,6 +110,7 @@ async fn a_nested_fan_out_answers_as_one_sink() {
         (Some("17"), BodyState::Cut)
     );
     assert_eq!(receipt.notices().collect::<Vec<_>>(), ["deprecated"]);
+    assert!(receipt.api().is_some_and(ApiNotice::is_deprecated));
     assert_eq!(receipt.report().unwrap().winner().unwrap().sink(), "y");
 }
 
