@@ -116,6 +116,10 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_cert: Option<PathBuf>,
 
+    /// Send to http:// and grpc:// targets on other machines too, unencrypted
+    #[arg(long)]
+    pub(crate) allow_plaintext: bool,
+
     /// A descriptor set for gRPC servers without reflection (as `protoc --include_imports -o` makes)
     #[arg(long, value_name = "FILE")]
     pub(crate) descriptor_set: Option<PathBuf>,
@@ -186,7 +190,7 @@ fn parse_status(text: &str) -> Result<StatusCode, String> {
 }
 
 /// What a file says in its own way.
-const IN_THE_FILE: [&str; 10] = [
+const IN_THE_FILE: [&str; 11] = [
     "to",
     "mirror",
     "method",
@@ -196,6 +200,7 @@ const IN_THE_FILE: [&str; 10] = [
     "timeout",
     "deadline",
     "ca_cert",
+    "allow_plaintext",
     "descriptor_set",
 ];
 

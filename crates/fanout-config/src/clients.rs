@@ -55,9 +55,7 @@ pub(crate) fn is_loopback(url: &str) -> bool {
         None => return false,
     };
     let Ok(endpoint) = Endpoint::parse(&url) else { return false };
-    let host = endpoint.host().trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+    endpoint.is_loopback()
 }
 
 #[cfg(test)]

@@ -71,7 +71,8 @@ pub(crate) fn read<'a>(
         None if numbers.profile == Profile::Webhook => Some(Idempotency::Key),
         None => None,
     };
-    let sink = build(&table, Common { timeout: numbers.attempt, idempotency })?;
+    let allow_plaintext = table.get("allow_plaintext").map_or(Ok(false), |entry| entry.flag())?;
+    let sink = build(&table, Common { timeout: numbers.attempt, idempotency, allow_plaintext })?;
     Ok(Destination { name: entry.name, place: entry.place.clone(), numbers, wants_json, sink })
 }
 
@@ -82,6 +83,7 @@ type Build<'b> = Box<dyn FnOnce(&Table<'_>, Common) -> Result<Box<dyn Sink>, Con
 struct Common {
     timeout: Duration,
     idempotency: Option<Idempotency>,
+    allow_plaintext: bool,
 }
 
 fn http(
@@ -109,6 +111,9 @@ fn http(
     let mut builder = HttpSink::request(method_name, url).timeout(common.timeout);
     if let Some(mode) = common.idempotency {
         builder = builder.idempotency(mode);
+    }
+    if common.allow_plaintext {
+        builder = builder.allow_plaintext();
     }
     let bytes = |name| table.get(name).map(|entry| entry.count(0, MOST_BYTES)).transpose();
     if let Some(bytes) = bytes("max_request_body")? {
@@ -165,6 +170,9 @@ fn grpc(
     let mut builder = GrpcSink::unary(server, method).schema(schema).timeout(common.timeout);
     if let Some(mode) = common.idempotency {
         builder = builder.idempotency(mode);
+    }
+    if common.allow_plaintext {
+        builder = builder.allow_plaintext();
     }
     let client =
         clients.grpc(is_loopback(server)).map_err(|error| wrong(&address.place, &error))?;
@@ -256,7 +264,7 @@ const MODES: [(&str, Idempotency); 4] = [
     ("never", Idempotency::Never),
 ];
 
-const COMMON: [&str; 3] = ["timeout", "idempotency", "resilience"];
+const COMMON: [&str; 4] = ["timeout", "idempotency", "resilience", "allow_plaintext"];
 const HTTP: [&str; 8] = [
     "http",
     "method",

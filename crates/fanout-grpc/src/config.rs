@@ -17,6 +17,7 @@ use crate::sink::{GrpcSink, Settings};
 pub struct GrpcSinkBuilder {
     endpoint: String,
     method: String,
+    allow_plaintext: bool,
     client: Option<Client>,
     metadata: Vec<(String, String)>,
     schema: Schema,
@@ -45,6 +46,7 @@ impl GrpcSinkBuilder {
         Self {
             endpoint,
             method,
+            allow_plaintext: false,
             client: None,
             metadata: Vec::new(),
             schema: Schema::default(),
@@ -64,6 +66,16 @@ impl GrpcSinkBuilder {
     /// where the server is asked; without TLS it speaks HTTP/1.1. **Default**: a client of its own.
     pub fn client(mut self, client: &Client) -> Self {
         self.client = Some(client.clone());
+        self
+    }
+
+    /// Allows a URL without TLS to a host other than this machine. **Default**: [`build`](Self::build) refuses it.
+    ///
+    /// Whoever listens on the way then reads the message and its credentials, and may answer in the
+    /// server's place. What counts as this machine is
+    /// [`Endpoint::is_loopback`](fanout_net::Endpoint::is_loopback).
+    pub fn allow_plaintext(mut self) -> Self {
+        self.allow_plaintext = true;
         self
     }
 
@@ -149,12 +161,15 @@ impl GrpcSinkBuilder {
     /// # Errors
     ///
     /// [`ErrorKind::Build`] when the endpoint is no URL of the schemes `http`, `https`, `grpc` or
-    /// `grpcs`, or has a query; when the method is not named in full, is not in the descriptor set, or
+    /// `grpcs`, has a query, or is without TLS and [was not allowed](Self::allow_plaintext) to be; when the method is not named in full, is not in the descriptor set, or
     /// streams; when metadata is not valid, or is an idempotency key beside the sink's own; when the timeout is zero; when the client does not speak
     /// HTTP/2; when certificates do not hold together, or are given beside a client.
     pub fn build(self) -> Result<GrpcSink, Error> {
         let refused = |message: &'static str| Err(Error::new(ErrorKind::Build, message));
         let endpoint = endpoint(&self.endpoint)?;
+        if !self.allow_plaintext {
+            endpoint.refuse_plaintext()?;
+        }
         let method = MethodName::parse(&self.method)?;
         if self.timeout.is_zero() {
             return refused("the timeout of a gRPC sink must be longer than zero");
@@ -233,10 +248,10 @@ fn endpoint(url: &str) -> Result<Endpoint, Error> {
     let refused = |message: &'static str| Err(Error::new(ErrorKind::Build, message));
     let parsed = match url.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("grpc") => {
-            Endpoint::parse(&format!("http://{rest}"))
+            Endpoint::parse(&format!("http://{rest}")).map(Endpoint::into_grpc)
         }
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("grpcs") => {
-            Endpoint::parse(&format!("https://{rest}"))
+            Endpoint::parse(&format!("https://{rest}")).map(Endpoint::into_grpc)
         }
         Some((scheme, _))
             if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") =>

@@ -25,6 +25,7 @@ pub struct HttpSinkBuilder {
     url: String,
     headers: Vec<(String, String)>,
     query: Vec<(String, String)>,
+    allow_plaintext: bool,
     client: Option<Client>,
     connect_timeout: Option<Duration>,
     version: Option<HttpVersion>,
@@ -48,6 +49,7 @@ impl HttpSinkBuilder {
             url: url.into(),
             headers: Vec::new(),
             query: Vec::new(),
+            allow_plaintext: false,
             client: None,
             connect_timeout: None,
             version: None,
@@ -74,6 +76,16 @@ impl HttpSinkBuilder {
     /// Sends over this client, and shares its connections. Default: a client of its own.
     pub fn client(mut self, client: &Client) -> Self {
         self.client = Some(client.clone());
+        self
+    }
+
+    /// Allows a URL without TLS to a host other than this machine. Default: [`build`](Self::build) refuses it.
+    ///
+    /// Whoever listens on the way then reads the message and its credentials, and may answer in the
+    /// server's place. What counts as this machine is
+    /// [`Endpoint::is_loopback`](fanout_net::Endpoint::is_loopback).
+    pub fn allow_plaintext(mut self) -> Self {
+        self.allow_plaintext = true;
         self
     }
 
@@ -251,7 +263,7 @@ impl HttpSinkBuilder {
     /// # Errors
     ///
     /// [`ErrorKind::Build`] when the URL, the method, a header, a set of statuses or a number is not
-    /// possible, when there is an idempotency key beside the sink's own, or when a shared client is given
+    /// possible, when the URL is without TLS and [was not allowed](Self::allow_plaintext) to be, when there is an idempotency key beside the sink's own, or when a shared client is given
     /// together with a setting that only a client of its own could have. No header value and no query is
     /// ever in the text.
     pub fn build(self) -> Result<HttpSink, Error> {
@@ -271,6 +283,9 @@ impl HttpSinkBuilder {
             }
         }
         let endpoint = Endpoint::parse(&url)?;
+        if !self.allow_plaintext {
+            endpoint.refuse_plaintext()?;
+        }
 
         let mut headers = HeaderMap::new();
         let (name, value) = request::user_agent();

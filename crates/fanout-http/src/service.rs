@@ -69,7 +69,7 @@ impl HttpSinkBuilder {
     ///     .service(service_fn(|request: http::Request<Full<Bytes>>| async move {
     ///         Ok::<_, Infallible>(http::Response::new(request.into_body()))
     ///     }));
-    /// let sink = HttpSink::post("http://echo.example/").service(service).build()?;
+    /// let sink = HttpSink::post("https://echo.example/").service(service).build()?;
     /// # Ok::<(), fanout::Error>(())
     /// ```
     pub fn service<S, B, R>(self, service: S) -> Self

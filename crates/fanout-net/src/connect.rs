@@ -22,6 +22,7 @@ use crate::config::Settings;
 use crate::downgrade::Downgraded;
 use crate::endpoint::host_port;
 use crate::event::{self, ConnectFailure, Event, LookupError, Phase};
+use crate::plaintext::{LOCALHOST, is_localhost};
 use crate::proxy::{Router, Via};
 use crate::stream::Stream;
 use crate::tls::Tls;
@@ -197,6 +198,11 @@ impl Service<Name> for Resolver {
     fn call(&mut self, name: Name) -> Self::Future {
         let phase = Arc::clone(&self.phase);
         Box::pin(async move {
+            // Whoever may send plain text to this machine must not have it sent elsewhere by a resolver.
+            if is_localhost(name.as_str()) {
+                let found = LOCALHOST.map(|address| SocketAddr::new(address, 0));
+                return Ok(Vec::from(found).into_iter());
+            }
             let before = phase.swap(Phase::Lookup as u8, Ordering::Relaxed);
             // Port 0: hyper-util puts the port of the URL in its place.
             let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(LookupError)?;

@@ -12,6 +12,7 @@ use http::Uri;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     uri: Uri,
+    grpc: bool,
 }
 
 impl Endpoint {
@@ -71,11 +72,21 @@ impl Endpoint {
         let slash = if tail.starts_with('/') { "" } else { "/" };
         // The cause would quote nothing useful, and may quote what must not be shown.
         match Uri::from_str(&format!("{scheme}://{authority}{slash}{tail}")) {
-            Ok(uri) if uri.host().is_some_and(|host| !host.is_empty()) => Ok(Self { uri }),
+            Ok(uri) if uri.host().is_some_and(|host| !host.is_empty()) => {
+                Ok(Self { uri, grpc: false })
+            }
             _ => bad("the URL is not valid: a character in its path or query \
                       must be percent-encoded"
                 .to_owned()),
         }
+    }
+
+    /// Shows it from now on with the schemes that gRPC's tools use: `grpc` without TLS, `grpcs` with it.
+    ///
+    /// [`uri`](Self::uri) stays as it is.
+    #[must_use]
+    pub fn into_grpc(self) -> Self {
+        Self { grpc: true, ..self }
     }
 
     /// Returns the whole URL, query included.
@@ -86,6 +97,10 @@ impl Endpoint {
     /// Returns true for `https`.
     pub fn is_tls(&self) -> bool {
         self.uri.scheme_str() == Some("https")
+    }
+
+    pub(crate) fn is_grpc(&self) -> bool {
+        self.grpc
     }
 
     /// Returns the host as written; an IPv6 address has its brackets.
@@ -119,7 +134,12 @@ impl FromStr for Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.is_tls() { "https" } else { "http" };
+        let scheme = match (self.grpc, self.is_tls()) {
+            (false, false) => "http",
+            (false, true) => "https",
+            (true, false) => "grpc",
+            (true, true) => "grpcs",
+        };
         write!(f, "{scheme}://{}{}", host_as_written(&self.uri), self.path())
     }
 }

@@ -26,6 +26,7 @@ mod downgrade;
 mod endpoint;
 mod event;
 mod gate;
+mod plaintext;
 mod proxy;
 mod read;
 mod stream;

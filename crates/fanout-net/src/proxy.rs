@@ -9,6 +9,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 
 use crate::endpoint::host_port;
 use crate::event::Event;
+use crate::plaintext::is_loopback;
 
 /// Which proxy requests go through.
 ///
@@ -38,7 +39,8 @@ impl Proxy {
     /// Takes the proxy from the environment, as curl does: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and
     /// `NO_PROXY`, in upper or lower case. This is the default.
     ///
-    /// The variables are read when the client is built. In a CGI process (`REQUEST_METHOD` is set)
+    /// A destination that [is this machine](crate::Endpoint::is_loopback) is connected to directly: for a
+    /// proxy it would be another machine. The variables are read when the client is built. In a CGI process (`REQUEST_METHOD` is set)
     /// they are ignored, because a request could set `HTTP_PROXY` there.
     pub fn from_env() -> Self {
         Self(Kind::FromEnv)
@@ -73,13 +75,15 @@ impl Proxy {
     }
 
     pub(crate) fn into_router(self) -> Router {
-        Router(match self.0 {
+        let past_loopback = matches!(self.0, Kind::FromEnv);
+        let matcher = match self.0 {
             Kind::None => None,
             Kind::FromEnv => Some(Arc::new(Matcher::from_env())),
             Kind::Url { url, except } => {
                 Some(Arc::new(Matcher::builder().all(url).no(except).build()))
             }
-        })
+        };
+        Router { matcher, past_loopback }
     }
 }
 
@@ -105,7 +109,11 @@ impl fmt::Debug for Proxy {
 
 /// Says for each destination which way leads there.
 #[derive(Clone, Debug)]
-pub(crate) struct Router(Option<Arc<Matcher>>);
+pub(crate) struct Router {
+    matcher: Option<Arc<Matcher>>,
+    /// Whether this machine is reached directly, whatever the matcher says.
+    past_loopback: bool,
+}
 
 /// A proxy on the way.
 pub(crate) struct Via {
@@ -115,9 +123,11 @@ pub(crate) struct Via {
 
 impl Router {
     pub(crate) fn via(&self, destination: &Uri) -> Result<Option<Via>, Event> {
-        let Some(found) = self.0.as_ref().and_then(|matcher| matcher.intercept(destination)) else {
+        let found = self.matcher.as_ref().and_then(|matcher| matcher.intercept(destination));
+        let Some(found) = found else { return Ok(None) };
+        if self.past_loopback && is_loopback(destination.host().unwrap_or_default()) {
             return Ok(None);
-        };
+        }
         if found.uri().scheme_str() != Some("http") {
             return Err(Event::ProxyUnsupported);
         }
@@ -144,6 +154,19 @@ mod tests {
         assert_eq!(via(proxy(), "https://a.in.example/"), None);
         assert_eq!(via(proxy(), "https://10.1.2.3/"), None);
         assert_eq!(via(Proxy::none(), "http://api.example/"), None);
+    }
+
+    #[test]
+    fn this_machine_is_reached_past_a_proxy_of_the_environment() {
+        let matcher = Some(Arc::new(Matcher::builder().all("http://p:3128").build()));
+        let via = |past_loopback, url: &'static str| {
+            let router = Router { matcher: matcher.clone(), past_loopback };
+            router.via(&Uri::from_static(url)).unwrap().is_some()
+        };
+        for url in ["http://localhost:1/", "http://127.0.0.1/", "https://[::1]/"] {
+            assert!(!via(true, url) && via(false, url), "{url}");
+        }
+        assert!(via(true, "http://api.example/"));
     }
 
     #[test]

@@ -49,10 +49,20 @@ impl<'a> Sinks<'a> {
         let wrong = |error: Error| {
             Failure::new(format!("the target {}: {}", target.name, error.to_chain()))
         };
+        if let (Some(host), false) = (&target.unencrypted, self.args.allow_plaintext) {
+            let (name, address) = (&target.name, &target.address);
+            let safe = if matches!(address, Address::Grpc { .. }) { "grpcs" } else { "https" };
+            let text = format!(
+                "the target {name}: the message and its headers would go to {host} unencrypted"
+            );
+            return Err(Failure::new(text)
+                .hint(format!("use {safe}://, or allow it with --allow-plaintext")));
+        }
         let way =
             Way { grpc: matches!(target.address, Address::Grpc { .. }), direct: target.loopback };
         let client = self.client(way)?;
         let headers = self.headers.iter();
+        let allowed = self.args.allow_plaintext;
         Ok(match &target.address {
             Address::Http(url) => {
                 let builder = HttpSink::request(self.args.method.as_str(), url)
@@ -61,6 +71,7 @@ impl<'a> Sinks<'a> {
                     .client(&client);
                 let builder =
                     headers.fold(builder, |b, header| b.header(&header.name, &header.value));
+                let builder = if allowed { builder.allow_plaintext() } else { builder };
                 Box::new(builder.build().map_err(wrong)?)
             }
             Address::Grpc { server, method } => {
@@ -73,6 +84,7 @@ impl<'a> Sinks<'a> {
                 let builder = headers.fold(builder, |b, header| {
                     b.metadata(header.name.to_ascii_lowercase(), &header.value)
                 });
+                let builder = if allowed { builder.allow_plaintext() } else { builder };
                 Box::new(builder.build().map_err(wrong)?)
             }
         })

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use fanout_net::Endpoint;
 use http::Uri;
 
 use crate::exit::Failure;
@@ -14,6 +15,8 @@ pub(crate) struct Target {
     pub(crate) address: Address,
     /// Whether the host is this machine, which no proxy can reach for us.
     pub(crate) loopback: bool,
+    /// The host, where the message would leave this machine unencrypted.
+    pub(crate) unencrypted: Option<String>,
 }
 
 /// How to reach it.
@@ -47,8 +50,9 @@ pub(crate) fn parse(texts: &[String]) -> Result<Vec<Target>, Failure> {
         .into_iter()
         .zip(names)
         .map(|(target, name)| {
-            let loopback = is_loopback(&target.candidates[0]);
-            Target { name, address: target.address, loopback }
+            let Parsed { candidates: [host, ..], address, tls, loopback, .. } = target;
+            let unencrypted = (!tls && !loopback).then_some(host);
+            Target { name, address, loopback, unencrypted }
         })
         .collect())
 }
@@ -58,6 +62,8 @@ struct Parsed {
     /// Names to derive from, the nicest first: the host; with the port; with the path; with both.
     candidates: [String; 4],
     address: Address,
+    tls: bool,
+    loopback: bool,
 }
 
 impl Parsed {
@@ -124,7 +130,9 @@ impl Parsed {
             format!("{host}{path}"),
             format!("{authority}{path}"),
         ];
-        Ok(Self { name, candidates, address })
+        let loopback = Endpoint::parse(&format!("{web}://{authority}"))
+            .is_ok_and(|endpoint| endpoint.is_loopback());
+        Ok(Self { name, candidates, address, tls: web == "https", loopback })
     }
 
     /// The shortest candidate that no other target could have; the last one numbered, if need be.
@@ -164,12 +172,6 @@ fn split_name(text: &str) -> Result<(Option<String>, &str), Failure> {
         }
         _ => Ok((None, text)),
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare.eq_ignore_ascii_case("localhost")
-        || bare.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
 }
 
 /// The URL without what may be secret: credentials and the query.

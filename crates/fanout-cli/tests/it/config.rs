@@ -121,14 +121,14 @@ fn a_header_goes_with_the_message() {
 
 #[test]
 fn a_key_that_does_not_exist() {
-    let file = File::new("[sinks.a]\nhttp = \"http://h/?token=hunter2\"\ntimout = \"1s\"\n");
+    let file = File::new("[sinks.a]\nhttp = \"https://h/?token=hunter2\"\ntimout = \"1s\"\n");
     check!("config_error_key", file.seen(""));
 }
 
 #[test]
 fn a_fallback_without_an_answer_about_duplicates() {
     let file = File::new(
-        "[sinks.a]\nhttp = \"http://h/\"\n\n[routes.r]\nsinks = [\"a\"]\npolicy = \"fallback\"\n",
+        "[sinks.a]\nhttp = \"https://h/\"\n\n[routes.r]\nsinks = [\"a\"]\npolicy = \"fallback\"\n",
     );
     check!("config_error_fallback", file.seen(""));
 }
@@ -147,7 +147,7 @@ fn a_route_that_does_not_exist() {
 
 #[test]
 fn a_file_without_routes() {
-    check!("config_error_no_routes", File::new("[sinks.a]\nhttp = \"http://h/\"\n").seen(""));
+    check!("config_error_no_routes", File::new("[sinks.a]\nhttp = \"https://h/\"\n").seen(""));
 }
 
 #[test]
@@ -166,8 +166,8 @@ fn data_that_is_no_json_for_a_sink_that_needs_it() {
 
 #[test]
 fn a_route_without_a_file_and_a_target_beside_a_file() {
-    let without = fanout(["send", "--to", "http://h/", "--route", "orders", "-d", "{}"]).seen();
-    let beside = fanout(["send", "--config", "f.toml", "--to", "http://h/", "-d", "{}"]).seen();
+    let without = fanout(["send", "--to", "https://h/", "--route", "orders", "-d", "{}"]).seen();
+    let beside = fanout(["send", "--config", "f.toml", "--to", "https://h/", "-d", "{}"]).seen();
     let policy = fanout(["send", "--config", "f.toml", "--policy", "first", "-d", "{}"]).seen();
     check!("config_error_usage", format!("{without}\n{beside}\n{policy}"));
 }

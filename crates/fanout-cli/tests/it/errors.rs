@@ -31,6 +31,15 @@ fn wrong_url() {
 }
 
 #[test]
+fn plain_text_to_another_machine() {
+    check!("error_plaintext", send("--to http://api.invalid/orders?k=hunter2").seen());
+    check!("error_plaintext_grpc", send("--to grpc://api.invalid:1/shop.v1.Orders/Place").seen());
+    // Two dots in a row are in no name, so no resolver has to be asked.
+    let seen = send("--to http://api..invalid/orders --allow-plaintext").seen();
+    assert!(seen.contains("no such host"), "{seen}");
+}
+
+#[test]
 fn credentials_in_the_url() {
     check!(
         "error_credentials_in_url",
@@ -57,7 +66,7 @@ fn refused_connection_over_grpc() {
 #[test]
 fn unknown_host() {
     // Two dots in a row are in no name, so no resolver has to be asked.
-    check!("error_unknown_host", send("--to http://api..invalid/orders").seen());
+    check!("error_unknown_host", send("--to https://api..invalid/orders").seen());
 }
 
 #[test]
@@ -219,41 +228,41 @@ fn empty_standard_input() {
 
 #[test]
 fn fallback_without_an_answer_to_the_duplicate_risk() {
-    let targets = "--to http://a.example/ --to http://b.example/ --policy fallback";
+    let targets = "--to https://a.example/ --to https://b.example/ --policy fallback";
     check!("error_fallback", send(targets).seen());
 }
 
 #[test]
 fn unknown_policy() {
-    check!("error_unknown_policy", send("--to http://a.example/ --policy everyone").seen());
+    check!("error_unknown_policy", send("--to https://a.example/ --policy everyone").seen());
 }
 
 #[test]
 fn a_quorum_larger_than_the_number_of_targets() {
-    check!("error_quorum", send("--to http://a.example/ --policy quorum:3").seen());
+    check!("error_quorum", send("--to https://a.example/ --policy quorum:3").seen());
 }
 
 #[test]
 fn a_time_without_a_unit() {
-    check!("error_time", send("--to http://a.example/ --timeout 5").seen());
+    check!("error_time", send("--to https://a.example/ --timeout 5").seen());
 }
 
 #[test]
 fn no_time_at_all() {
-    check!("error_zero_timeout", send("--to http://a.example/ --timeout 0s").seen());
+    check!("error_zero_timeout", send("--to https://a.example/ --timeout 0s").seen());
 }
 
 #[test]
 fn a_header_without_a_colon() {
     let run =
-        fanout(["send", "--to", "http://a.example/", "-d", "x", "-H", "Authorization hunter2"]);
+        fanout(["send", "--to", "https://a.example/", "-d", "x", "-H", "Authorization hunter2"]);
     let seen = run.seen();
     check!("error_header", seen);
 }
 
 #[test]
 fn a_header_that_grpc_keeps_for_itself() {
-    let targets = "--to http://a.example/ --to grpc://b.example:1/shop.v1.Orders/Place";
+    let targets = "--to https://a.example/ --to grpcs://b.example:1/shop.v1.Orders/Place";
     check!("error_reserved_header", send(&format!("{targets} --header grpc-timeout:1S")).seen());
 }
 

@@ -20,6 +20,8 @@ const FILES: &[(&str, &str)] = &[
     ("an address that is no text", "[sinks.a]\nhttp = 80\n"),
     ("an address without scheme", "[sinks.a]\nhttp = \"localhost:8080/x?token=hunter2\"\n"),
     ("credentials in the address", "[sinks.a]\nhttp = \"https://ada:hunter2@h/?k=hunter2\"\n"),
+    ("plain text to elsewhere", "[sinks.a]\nhttp = \"http://h/?k=hunter2\"\n"),
+    ("plain gRPC to elsewhere", "[sinks.a]\ngrpc = \"grpc://h:1/a.B/C\"\n"),
     ("a gRPC address without method", "[sinks.a]\ngrpc = \"https://h/a.B\"\n"),
     ("an unknown gRPC scheme", "[sinks.a]\ngrpc = \"ftp://h/a.B/C\"\n"),
     ("a key of the other transport", "[sinks.a]\ngrpc = \"https://h/a.B/C\"\nmethod = \"PUT\"\n"),

@@ -199,7 +199,7 @@ fn every_policy_can_be_asked_for() {
         ("deadline = \"1m 30s\"", "rest: Drain, deadline: Some(90s)"),
     ] {
         let file = format!(
-            "[sinks.a]\nhttp = \"http://h/\"\n[sinks.b]\ngrpc = \"grpcs://h/a.B/C\"\nschema = \"encoded\"\n\
+            "[sinks.a]\nhttp = \"https://h/\"\n[sinks.b]\ngrpc = \"grpcs://h/a.B/C\"\nschema = \"encoded\"\n\
              [routes.r]\nsinks = [\"b\", \"a\"]\n{lines}\n"
         );
         let config = parse(&file);
@@ -207,6 +207,16 @@ fn every_policy_can_be_asked_for() {
         assert_eq!(config.json_sink("r").unwrap(), None);
         let shown = format!("{:?}", config.route("r").unwrap());
         assert!(shown.contains(expected), "{lines}: {shown}");
+    }
+}
+
+#[test]
+fn plain_text_is_sent_where_the_file_allows_it() {
+    for address in ["http = \"http://h/\"", "grpc = \"grpc://h:1/a.B/C\""] {
+        parse(&format!("[sinks.a]\n{address}\nallow_plaintext = true\n"));
+    }
+    for address in ["http = \"http://localhost/\"", "grpc = \"grpc://127.0.0.1:1/a.B/C\""] {
+        parse(&format!("[sinks.a]\n{address}\n"));
     }
 }
 
@@ -222,7 +232,7 @@ fn times_that_fit_are_taken() {
         "timeout = \"500ms\"\nconnect_timeout = \"500ms\"",
     ] {
         parse(&format!(
-            "[sinks.a]\nhttp = \"http://h/\"\n{lines}\n\
+            "[sinks.a]\nhttp = \"https://h/\"\n{lines}\n\
              [routes.r]\nsinks = [\"a\"]\ndeadline = \"5m\"\n"
         ));
     }

@@ -16,14 +16,17 @@ fn refused(builder: GrpcSinkBuilder, expected: &str) {
 }
 
 #[test]
-fn the_schemes_of_grpc_are_those_of_http() {
+fn the_schemes_of_grpc_are_those_of_http_and_shown_as_written() {
     for (url, expected) in [
-        ("grpc://h:1", "http://h:1/"),
-        ("GRPCS://h", "https://h/"),
+        ("grpc://h:1", "grpc://h:1/"),
+        ("GRPCS://h", "grpcs://h/"),
         ("http://[::1]:1/base", "http://[::1]:1/base"),
         ("https://h", "https://h/"),
     ] {
-        assert_eq!(endpoint(url).expect(url).to_string(), expected);
+        let endpoint = endpoint(url).expect(url);
+        assert_eq!(endpoint.to_string(), expected);
+        let scheme = if endpoint.is_tls() { "https" } else { "http" };
+        assert_eq!(endpoint.uri().scheme_str(), Some(scheme));
     }
 }
 
@@ -34,14 +37,14 @@ fn what_cannot_work_is_refused_at_once() {
     refused(unary("grpc://user:s3cret@h"), "user name or password");
     refused(unary("grpc://h/?s3cret"), "no query");
     refused(unary("grpc://"), "no host");
-    refused(GrpcSink::unary("grpc://h", "Place"), "package.Service/Method");
-    refused(unary("grpc://h").timeout(Duration::ZERO), "longer than zero");
-    refused(unary("grpc://h").metadata("grpc-timeout", "s3cret"), "reserved");
-    refused(unary("grpc://h").metadata("x", "s3cret\n"), "printable");
+    refused(GrpcSink::unary("grpcs://h", "Place"), "package.Service/Method");
+    refused(unary("grpcs://h").timeout(Duration::ZERO), "longer than zero");
+    refused(unary("grpcs://h").metadata("grpc-timeout", "s3cret"), "reserved");
+    refused(unary("grpcs://h").metadata("x", "s3cret\n"), "printable");
     refused(unary("grpcs://h").root_certificates("s3cret"), "");
     refused(unary("grpcs://h").client_identity("s3cret", "s3cret"), "");
     let client = Client::new();
-    refused(unary("grpc://h").client(&client), "HTTP/2");
+    refused(unary("grpc://localhost").client(&client), "HTTP/2");
     unary("grpcs://h").client(&client).build().expect("it negotiates");
     let old = Client::builder().http_version(HttpVersion::Http1).build().expect("a client");
     refused(unary("grpcs://h").client(&old), "HTTP/2");
@@ -49,11 +52,24 @@ fn what_cannot_work_is_refused_at_once() {
 }
 
 #[test]
+fn plain_text_leaves_this_machine_only_when_allowed() {
+    for url in ["grpc://h", "http://h", "grpc://127.1"] {
+        refused(unary(url), "allow_plaintext");
+        unary(url).allow_plaintext().build().expect("it is allowed");
+    }
+    refused(unary("grpc://h"), "use grpcs://");
+    for url in ["grpc://localhost", "grpc://127.0.0.1:1", "http://[::1]", "grpcs://h", "https://h"]
+    {
+        unary(url).build().expect(url);
+    }
+}
+
+#[test]
 fn a_method_is_looked_up_in_the_descriptor_set_when_built() {
     let schema = || Schema::Descriptors(descriptors().clone());
-    unary("grpc://h").schema(schema()).build().expect("a sink");
+    unary("grpcs://h").schema(schema()).build().expect("a sink");
     refused(
-        GrpcSink::unary("grpc://h", "shop.v1.Orders/Plcae").schema(schema()),
+        GrpcSink::unary("grpcs://h", "shop.v1.Orders/Plcae").schema(schema()),
         "did you mean Place?",
     );
 }
@@ -64,9 +80,9 @@ fn only_an_annotated_method_is_repeatable() {
     for (method, expected) in [("Place", false), ("Find", true), ("Cancel", true)] {
         let name = format!("shop.v1.Orders/{method}");
         let schema = Schema::Descriptors(descriptors().clone());
-        let sink = GrpcSink::unary("grpc://h", name.as_str()).schema(schema).build().unwrap();
+        let sink = GrpcSink::unary("grpcs://h", name.as_str()).schema(schema).build().unwrap();
         assert_eq!(sink.is_repeatable(), expected, "{method}");
-        let blind = GrpcSink::unary("grpc://h", name).build().unwrap();
+        let blind = GrpcSink::unary("grpcs://h", name).build().unwrap();
         assert!(!blind.is_repeatable());
     }
 }
@@ -82,21 +98,21 @@ fn the_mode_decides_what_is_repeatable() {
     ] {
         for (method, expected) in [("Find", annotated), ("Place", other)] {
             let schema = Schema::Descriptors(descriptors().clone());
-            let sink = GrpcSink::unary("grpc://h", format!("shop.v1.Orders/{method}"));
+            let sink = GrpcSink::unary("grpcs://h", format!("shop.v1.Orders/{method}"));
             let sink = sink.schema(schema).idempotency(mode).build().unwrap();
             assert_eq!(sink.is_repeatable(), expected, "{mode} {method}");
         }
     }
-    let keyed = || unary("grpc://h").idempotency(Idempotency::Key);
+    let keyed = || unary("grpcs://h").idempotency(Idempotency::Key);
     refused(keyed().metadata("Idempotency-Key", "s3cret"), "idempotency-key");
-    unary("grpc://h").metadata("idempotency-key", "mine").build().expect("another mode");
+    unary("grpcs://h").metadata("idempotency-key", "mine").build().expect("another mode");
 }
 
 #[test]
 fn debug_shows_no_secret() {
     let builder = unary("grpc://user:s3cret@h").metadata("authorization", "s3cret");
     assert!(!format!("{builder:?}").contains("s3cret"));
-    let sink = unary("grpc://h").metadata("authorization", "s3cret").build().unwrap();
+    let sink = unary("grpcs://h").metadata("authorization", "s3cret").build().unwrap();
     let text = format!("{sink:?}");
     assert!(!text.contains("s3cret"), "{text}");
     assert!(text.contains("authorization"), "{text}");
@@ -105,7 +121,7 @@ fn debug_shows_no_secret() {
 /// Holds `docs/numbers.md` against the code.
 #[test]
 fn the_defaults_are_those_of_the_documentation() {
-    let builder = unary("grpc://h");
+    let builder = unary("grpcs://h");
     let text = include_str!("../../docs/numbers.md");
     let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| `")).collect();
     assert_eq!(rows.len(), 3);

@@ -135,7 +135,7 @@ fn what_cannot_work_is_refused_when_the_sink_is_built() {
         assert!(error.to_string().contains(expected), "{error}");
         assert!(!format!("{error:?} {error} {shown}").contains("s3cret"), "{error} {shown}");
     };
-    let url = "http://h/?key=s3cret";
+    let url = "https://h/?key=s3cret";
     check(HttpSink::post("localhost:1/?s3cret"), "no scheme");
     check(HttpSink::post("http://u:s3cret@h/"), "user name or password");
     check(HttpSink::post("http://h/#x").query("a", "s3cret"), "fragment");
@@ -155,6 +155,21 @@ fn what_cannot_work_is_refused_when_the_sink_is_built() {
     let second = Duration::from_secs(1);
     check(HttpSink::post(url).client(&shared).connect_timeout(second), "shared client");
     check(HttpSink::post(url).client(&shared).http_version(HttpVersion::Http1), "shared client");
+}
+
+#[test]
+fn plain_text_leaves_this_machine_only_when_allowed() {
+    for url in ["http://h/?key=s3cret", "HTTP://127.1/", "http://localhost.example/"] {
+        let error = HttpSink::post(url).build().map(|_| ()).expect_err(url);
+        assert_eq!(error.kind(), ErrorKind::Build);
+        let text = error.to_chain();
+        assert!(text.contains("use https://, or allow it with allow_plaintext"), "{text}");
+        assert!(!text.contains("s3cret"), "{text}");
+        HttpSink::post(url).allow_plaintext().build().expect("it is allowed");
+    }
+    for url in ["http://localhost:1/", "http://127.0.0.1/", "http://[::1]/", "https://h/"] {
+        HttpSink::post(url).build().expect(url);
+    }
 }
 
 #[test]
@@ -181,7 +196,7 @@ fn idempotent_methods_are_repeatable() {
         ("QUERY", true),
         ("PURGE", false),
     ] {
-        let sink = HttpSink::request(name, "http://h/").build().unwrap();
+        let sink = HttpSink::request(name, "https://h/").build().unwrap();
         assert_eq!(sink.is_repeatable(), expected, "{name}");
     }
 }

@@ -33,7 +33,7 @@ fn foreign() -> Client<HttpConnector, Body> {
 }
 
 fn post() -> HttpSinkBuilder {
-    HttpSink::post("http://api.example/v1?key=s3cret")
+    HttpSink::post("https://api.example/v1?key=s3cret")
 }
 
 #[tokio::test]

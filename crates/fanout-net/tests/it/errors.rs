@@ -7,7 +7,7 @@ use fanout_net::{Client, HttpVersion, OutBody, Proxy};
 use http::Request;
 use tokio::time::Instant;
 
-use crate::server::Server;
+use crate::server::{OK, Server};
 use crate::{client, failure, get, post};
 
 #[tokio::test]
@@ -31,6 +31,17 @@ async fn an_unknown_host_is_a_failed_connect() {
     let known = ["no such host", "name resolution failed"];
     assert!(known.iter().any(|text| error.message().starts_with(text)), "{error}");
     assert!(error.to_chain().ends_with("(endpoint: does-not-exist.invalid:80)"), "{error}");
+}
+
+// RFC 6761 section 6.3: plain text may go there, so nobody else may say where it is.
+#[tokio::test]
+async fn localhost_is_this_machine_without_asking() {
+    let server = Server::answering(OK).await;
+    let port = server.addr.port();
+    for host in ["localhost", "LOCALHOST.", "no.such.name.localhost"] {
+        let answer = client().send(get(&format!("http://{host}:{port}/"))).await.unwrap();
+        assert_eq!(answer.status(), 200, "{host}");
+    }
 }
 
 #[tokio::test]
