@@ -64,18 +64,20 @@ impl From<fanout::BuildError> for Failure {
 
 impl From<fanout_config::ConfigError> for Failure {
     fn from(error: fanout_config::ConfigError) -> Self {
-        let mut place = error.file().to_owned();
-        if let Some(line) = error.line() {
-            place.push_str(&format!(":{line}"));
-        }
-        if let Some(key) = error.key() {
-            place.push_str(&format!(": {key}"));
-        }
-        let failure = Self::new(format!("{place}: {}", error.problem()));
-        match error.help() {
-            Some(help) => failure.hint(help),
-            None => failure,
-        }
+        let told = |error: &fanout_config::ConfigError| {
+            let mut place = error.file().to_owned();
+            if let Some(line) = error.line() {
+                place.push_str(&format!(":{line}"));
+            }
+            if let Some(key) = error.key() {
+                place.push_str(&format!(": {key}"));
+            }
+            format!("{place}: {}", error.problem())
+        };
+        let mut lines: Vec<_> = error.help().map(str::to_owned).into_iter().collect();
+        lines.extend(error.others().iter().map(told));
+        let failure = Self::new(told(&error));
+        if lines.is_empty() { failure } else { failure.hint(lines.join("\n  ")) }
     }
 }
 

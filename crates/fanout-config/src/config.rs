@@ -1,5 +1,6 @@
 //! The file as a whole.
 
+use std::env::VarError;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use fanout::{FanOut, Sink, SinkExt as _};
 
 use crate::ConfigError;
 use crate::clients::Clients;
-use crate::reader::{Entry, Source, Table};
+use crate::reader::{Entry, Environment, Source, Table, why};
 use crate::route::{self, Route};
 use crate::sink::{self, Destination};
 use crate::words::{shown, suggest};
@@ -43,18 +44,10 @@ impl Config {
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            use std::io::ErrorKind::{InvalidData, IsADirectory, NotFound, PermissionDenied};
-            let why = match error.kind() {
-                NotFound => "there is no such file".to_owned(),
-                PermissionDenied => "permission denied".to_owned(),
-                IsADirectory => "it is a directory".to_owned(),
-                InvalidData => "it is not UTF-8 text".to_owned(),
-                _ => error.to_string(),
-            };
-            ConfigError::new(&name, format!("cannot be read: {why}"))
-        })?;
-        Self::read(&name, &text, path.parent().unwrap_or(Path::new("")))
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::new(&name, format!("cannot be read: {}", why(&error))))?;
+        let directory = path.parent().unwrap_or(Path::new(""));
+        Self::read(&name, &text, directory, &|variable| std::env::var(variable))
     }
 
     /// Reads `text` as [`load`](Self::load) reads a file; `name` is what errors call it.
@@ -67,22 +60,61 @@ impl Config {
     /// the wrong type, a number that is not possible by itself or beside another, a sink that is not
     /// there, a descriptor set that cannot be read.
     pub fn parse(name: &str, text: &str) -> Result<Self, ConfigError> {
-        Self::read(name, text, Path::new(""))
+        Self::read(name, text, Path::new(""), &|variable| std::env::var(variable))
     }
 
-    fn read(name: &str, text: &str, directory: &Path) -> Result<Self, ConfigError> {
-        let source = Source::new(name, text);
+    /// Reads `text` as [`parse`](Self::parse) does, with variables from elsewhere than the environment of
+    /// the process: `variable` says what the one of this name holds, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_with(
+        name: &str,
+        text: &str,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let environment = |name: &str| variable(name).ok_or(VarError::NotPresent);
+        Self::read(name, text, Path::new(""), &environment)
+    }
+
+    fn read(
+        name: &str,
+        text: &str,
+        directory: &Path,
+        environment: Environment<'_>,
+    ) -> Result<Self, ConfigError> {
+        let source = Source::new(name, text, directory, environment);
         let parsed = Source::parse(text).map_err(|error| source.syntax(&error))?;
-        let root = Table::root(&source, parsed.get_ref());
+        let config = Self::build(name, &Table::root(&source, parsed.get_ref()));
+        match source.missing() {
+            // It is told first: much else may be wrong because of it.
+            Some(missing) => Err(missing),
+            None => config,
+        }
+    }
+
+    fn build(name: &str, root: &Table<'_>) -> Result<Self, ConfigError> {
         root.allow(&["sinks", "routes"])?;
+        for entry in root.entries() {
+            entry.look_up()?;
+        }
 
         let mut clients = Clients::default();
         let mut destinations = Vec::new();
-        for entry in tables(&root, "sinks")? {
-            destinations.push(sink::read(&entry, directory, &mut clients)?);
+        let mut faults = Vec::new();
+        // Behind a faulty sink there may be another that misses something.
+        for entry in tables(root, "sinks")? {
+            match sink::read(&entry, &mut clients) {
+                Ok(destination) => destinations.push(destination),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if let Some(first) = faults.into_iter().next() {
+            return Err(first);
         }
         let mut routes = Vec::new();
-        for entry in tables(&root, "routes")? {
+        for entry in tables(root, "routes")? {
             routes.push(route::read(&entry, &destinations)?);
         }
 

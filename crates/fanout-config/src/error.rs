@@ -5,8 +5,8 @@ use std::fmt;
 /// Why a file cannot be used.
 ///
 /// It names the file, the line and the key, says what was found there and what is allowed. It repeats
-/// names and values of settings that cannot be secret; never a line of the file, a URL, a header, or
-/// anything else that could hold a credential.
+/// names and values of settings that cannot be secret; never a line of the file, a URL, a header, the
+/// value of a variable, or anything else that could hold a credential.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError(Box<Inner>);
 
@@ -17,12 +17,13 @@ struct Inner {
     key: Option<String>,
     problem: String,
     help: Option<String>,
+    others: Vec<ConfigError>,
 }
 
 impl ConfigError {
     pub(crate) fn new(file: &str, problem: impl Into<String>) -> Self {
         let (file, problem) = (file.to_owned(), problem.into());
-        Self(Box::new(Inner { file, line: None, key: None, problem, help: None }))
+        Self(Box::new(Inner { file, line: None, key: None, problem, help: None, others: vec![] }))
     }
 
     pub(crate) fn at_line(mut self, line: usize) -> Self {
@@ -37,6 +38,11 @@ impl ConfigError {
 
     pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
+        self
+    }
+
+    pub(crate) fn with_others(mut self, others: Vec<Self>) -> Self {
+        self.0.others = others;
         self
     }
 
@@ -64,10 +70,16 @@ impl ConfigError {
     pub fn help(&self) -> Option<&str> {
         self.0.help.as_deref()
     }
+
+    /// Returns what else is missing, where this error is about something that is not set or not there:
+    /// variables and files of secrets are all looked for before anything is said.
+    pub fn others(&self) -> &[Self] {
+        &self.0.others
+    }
 }
 
 impl fmt::Display for ConfigError {
-    /// `FILE:LINE: KEY: PROBLEM; HELP`, on one line.
+    /// `FILE:LINE: KEY: PROBLEM; HELP`, on one line, without the [others](Self::others).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.file())?;
         if let Some(line) = self.line() {

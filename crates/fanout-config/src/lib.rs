@@ -31,6 +31,19 @@
 //! otherwise. The profile `webhook` also sets `idempotency = "key"` where nothing is written. A sink
 //! that is nothing but a mirror is not retried unless its `resilience` is written.
 //!
+//! # Variables
+//!
+//! Any text may hold `${VAR}`, which becomes what the environment holds under that name, or
+//! `${VAR:-default}`, which becomes the default where that is not set or empty. `$${` is a literal `${`;
+//! every other `$` is just that. A number, `true` or `false` may come from a variable too, in quotes:
+//! `max_attempts = "${ATTEMPTS:-3}"`. Names of keys are never replaced, and nothing is replaced twice.
+//!
+//! A variable that is not set is an error. All that is missing in a file is told at once, by
+//! [`ConfigError::others`], and no error shows what a variable holds: it shows what is written.
+//! [`Config::parse_with`] takes variables from elsewhere.
+//!
+//! Files that are named in the file are looked for beside it.
+//!
 //! # Errors
 //!
 //! A [`ConfigError`] names file, line and key, says what is there and what may be there, and guesses what

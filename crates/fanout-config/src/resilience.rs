@@ -61,9 +61,12 @@ pub(crate) fn read<'a>(sink: &Table<'a>) -> Result<Numbers<'a>, ConfigError> {
         Some(entry) if !entry.is_table() => {
             let what = "write a table, as in { max_attempts = 5 }; or \"off\", or false";
             Err(match entry.text("\"off\"") {
-                Ok(text) if PROFILES.iter().any(|(name, _)| *name == text) => entry
-                    .error(format!("\"{text}\" is the name of a profile"))
-                    .with_help(format!("write resilience = {{ profile = \"{text}\" }}")),
+                Ok(text) if PROFILES.iter().any(|(name, _)| *name == &*text) => {
+                    let text = text.shown();
+                    entry
+                        .error(format!("\"{text}\" is the name of a profile"))
+                        .with_help(format!("write resilience = {{ profile = \"{text}\" }}"))
+                }
                 _ => entry.unexpected(what),
             })
         }
@@ -279,6 +282,7 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::path::Path;
 
     use super::*;
 
@@ -294,7 +298,9 @@ mod tests {
     #[test]
     fn the_numbers_of_the_complete_file_are_the_defaults_that_it_says_they_are() {
         let text = include_str!("../docs/fanout.toml");
-        let source = crate::reader::Source::new("fanout.toml", text);
+        let source = crate::reader::Source::new("fanout.toml", text, Path::new(""), &|_| {
+            Err(std::env::VarError::NotPresent)
+        });
         let parsed = crate::reader::Source::parse(text).expect("it is TOML");
         let sinks = Table::root(&source, parsed.get_ref()).get("sinks").expect("it has sinks");
         let billing = sinks.table().expect("a table").get("billing").expect("it has this one");

@@ -10,7 +10,7 @@ use fanout::policy::{
 use crate::ConfigError;
 use crate::reader::{Entry, Place, Table};
 use crate::sink::Destination;
-use crate::words::{listed, shown, suggest, time};
+use crate::words::{listed, suggest, time};
 
 /// What a file says about one route.
 pub(crate) struct Route<'a> {
@@ -59,26 +59,30 @@ pub(crate) fn read<'a>(
 }
 
 /// Finds the sinks of a list. `taken` has those that the route has already.
-fn names<'a>(
-    list: &Entry<'a>,
+fn names(
+    list: &Entry<'_>,
     destinations: &[Destination<'_>],
-    taken: &mut Vec<&'a str>,
+    taken: &mut Vec<usize>,
 ) -> Result<Vec<usize>, ConfigError> {
     let mut positions = Vec::new();
     for (name, place) in list.texts("[\"billing\", \"audit\"]")? {
-        let found = destinations.iter().position(|destination| destination.name == name);
+        let found = destinations.iter().position(|destination| destination.name == &*name);
         let Some(position) = found else {
             let known = destinations.iter().map(|destination| destination.name);
-            return Err(place
-                .error(format!("there is no sink \"{}\"", shown(name)))
-                .with_help(suggest(name, "the sinks are", known)));
+            let help = if name.is_foreign() {
+                format!("the sinks are {}", listed(known))
+            } else {
+                suggest(&name, "the sinks are", known)
+            };
+            let problem = format!("there is no sink \"{}\"", name.shown());
+            return Err(place.error(problem).with_help(help));
         };
-        if taken.contains(&name) {
+        if taken.contains(&position) {
             return Err(place
-                .error(format!("the sink \"{}\" is in this route already", shown(name)))
+                .error(format!("the sink \"{}\" is in this route already", name.shown()))
                 .with_help("a route sends to each of its sinks once: name it once"));
         }
-        taken.push(name);
+        taken.push(position);
         positions.push(position);
     }
     Ok(positions)

@@ -1,6 +1,5 @@
 //! `[sinks.NAME]`: one destination.
 
-use std::path::Path;
 use std::time::Duration;
 
 use fanout::{Error, Idempotency, Sink};
@@ -9,7 +8,7 @@ use fanout_http::{HttpSink, HttpSinkBuilder};
 
 use crate::ConfigError;
 use crate::clients::{Clients, is_loopback};
-use crate::reader::{Entry, Pair, Place, Table};
+use crate::reader::{Entry, Pair, Place, Table, Text};
 use crate::resilience::{self, Numbers, Profile};
 use crate::words::{self, listed};
 
@@ -23,10 +22,9 @@ pub(crate) struct Destination<'a> {
     pub(crate) sink: Box<dyn Sink>,
 }
 
-/// Reads one table, and builds the sink. `directory` is where the files are that it names.
+/// Reads one table, and builds the sink.
 pub(crate) fn read<'a>(
     entry: &Entry<'a>,
-    directory: &Path,
     clients: &mut Clients,
 ) -> Result<Destination<'a>, ConfigError> {
     if entry.name.trim().is_empty() || entry.name.contains(char::is_control) {
@@ -56,7 +54,7 @@ pub(crate) fn read<'a>(
         }
         (None, Some(address)) => {
             allow(&table, &GRPC, &HTTP, "HTTP")?;
-            let schema = schema(&table, directory)?;
+            let schema = schema(&table)?;
             let wants_json = !matches!(schema, Schema::Encoded);
             (
                 wants_json,
@@ -94,8 +92,8 @@ fn http(
 ) -> Result<Box<dyn Sink>, ConfigError> {
     let url = address.text("http = \"https://api.example.com/v1/data\"")?;
     let method = table.get("method");
-    let method_name =
-        method.as_ref().map(|entry| entry.text("method = \"PUT\"")).transpose()?.unwrap_or("POST");
+    let written = method.as_ref().map(|entry| entry.text("method = \"PUT\"")).transpose()?;
+    let method_name = written.as_deref().unwrap_or("POST");
     let connect_timeout =
         table.get("connect_timeout").map(|entry| Ok((entry.duration()?, entry))).transpose()?;
     if let Some((value, entry)) = &connect_timeout
@@ -108,7 +106,7 @@ fn http(
     }
     let connect_timeout = connect_timeout.map(|(value, _)| value);
 
-    let mut builder = HttpSink::request(method_name, url).timeout(common.timeout);
+    let mut builder = HttpSink::request(method_name, &*url).timeout(common.timeout);
     if let Some(mode) = common.idempotency {
         builder = builder.idempotency(mode);
     }
@@ -123,7 +121,7 @@ fn http(
         builder = builder.max_receipt_body(size(bytes));
     }
     for pair in pairs(table, "query")? {
-        builder = builder.query(pair.name, pair.value);
+        builder = builder.query(pair.name, &*pair.value);
     }
     // Alone against a URL that is surely good, so that what is wrong is said at its own line.
     let probe = |place: &Place<'_>, add: &dyn Fn(HttpSinkBuilder) -> HttpSinkBuilder| {
@@ -139,18 +137,19 @@ fn http(
     }
     for pair in pairs(table, "headers")? {
         let mode = common.idempotency.unwrap_or(Idempotency::Method);
-        probe(&pair.place, &|b| b.idempotency(mode).header(pair.name, pair.value))?;
-        builder = builder.header(pair.name, pair.value);
+        probe(&pair.place, &|b| b.idempotency(mode).header(pair.name, &*pair.value))?;
+        builder = builder.header(pair.name, &*pair.value);
     }
     if let Some(entry) = table.get("content_type") {
         let value = entry.text("content_type = \"application/json\"")?;
-        probe(&entry.place, &|b| b.content_type(value))?;
-        builder = builder.content_type(value);
+        probe(&entry.place, &|b| b.content_type(&*value))?;
+        builder = builder.content_type(&*value);
     }
     let client = clients
-        .http(is_loopback(url), connect_timeout)
+        .http(is_loopback(&url), connect_timeout)
         .map_err(|error| wrong(&address.place, &error))?;
-    let sink = builder.client(&client).build().map_err(|error| wrong(&address.place, &error))?;
+    let sink =
+        builder.client(&client).build().map_err(|error| bad_address(address, &url, &error))?;
     Ok(Box::new(sink))
 }
 
@@ -162,7 +161,7 @@ fn grpc(
     clients: &mut Clients,
 ) -> Result<Box<dyn Sink>, ConfigError> {
     let url = address.text("grpc = \"https://audit.example.com/audit.v1.Audit/Record\"")?;
-    let Some((server, method)) = split_method(url) else {
+    let Some((server, method)) = split_method(&url) else {
         return Err(address
             .error("the URL names no gRPC method")
             .with_help("write it as SCHEME://HOST:PORT/package.Service/Method, without a query"));
@@ -180,27 +179,26 @@ fn grpc(
         GrpcSink::unary("http://localhost", "a.B/C")
             .client(&client)
             .idempotency(common.idempotency.unwrap_or(Idempotency::Method))
-            .metadata(pair.name, pair.value)
+            .metadata(pair.name, &*pair.value)
             .build()
             .map_err(|error| wrong(&pair.place, &error))?;
-        builder = builder.metadata(pair.name, pair.value);
+        builder = builder.metadata(pair.name, &*pair.value);
     }
-    let sink = builder.client(&client).build().map_err(|error| wrong(&address.place, &error))?;
+    let sink =
+        builder.client(&client).build().map_err(|error| bad_address(address, &url, &error))?;
     Ok(Box::new(sink))
 }
 
-fn schema(table: &Table<'_>, directory: &Path) -> Result<Schema, ConfigError> {
+fn schema(table: &Table<'_>) -> Result<Schema, ConfigError> {
     let Some(entry) = table.get("schema") else { return Ok(Schema::reflection()) };
     if !entry.is_table() {
-        return match entry.text("schema = \"reflection\"")? {
+        let text = entry.text("schema = \"reflection\"")?;
+        return match &*text {
             "reflection" => Ok(Schema::reflection()),
             "encoded" => Ok(Schema::Encoded),
-            other => {
-                let help = words::suggest(other, "allowed are", ["reflection", "encoded"]);
-                let found = format!("\"{}\" is not known", words::shown(other));
-                Err(entry
-                    .error(found)
-                    .with_help(format!("{help}, and {{ descriptor_set = \"FILE\" }}")))
+            _ => {
+                let names = ["reflection", "encoded", "{ descriptor_set = \"FILE\" }"];
+                Err(entry.unknown_choice(&text, names))
             }
         };
     }
@@ -211,8 +209,8 @@ fn schema(table: &Table<'_>, directory: &Path) -> Result<Schema, ConfigError> {
             .error("the table is empty")
             .with_help("write schema = { descriptor_set = \"FILE\" }"));
     };
-    let path = directory.join(file.text("descriptor_set = \"audit.binpb\"")?);
-    Schema::descriptor_set_file(path).map_err(|error| wrong(&file.place, &error))
+    let path = file.text("descriptor_set = \"audit.binpb\"")?;
+    Schema::descriptor_set(file.place.read(&path)?).map_err(|error| wrong(&file.place, &error))
 }
 
 fn pairs<'a>(table: &Table<'a>, name: &str) -> Result<Vec<Pair<'a>>, ConfigError> {
@@ -241,6 +239,11 @@ fn allow(
 /// What a transport says about its settings; it never repeats what may be secret.
 fn wrong(place: &Place<'_>, error: &Error) -> ConfigError {
     place.error(error.to_chain())
+}
+
+/// What a transport says about an address, parts of which may come from the environment.
+fn bad_address(address: &Entry<'_>, url: &Text<'_>, error: &Error) -> ConfigError {
+    address.error(url.hide_in(error.to_chain()))
 }
 
 /// `https://host/package.Service/Method` in server and method.

@@ -126,6 +126,14 @@ fn a_key_that_does_not_exist() {
 }
 
 #[test]
+fn variables_that_are_not_set() {
+    let file = File::new(
+        "[sinks.a]\nhttp = \"https://${FANOUT_NO_HOST}/\"\nheaders = { X-Tenant = \"${FANOUT_NO_TENANT}\" }\n",
+    );
+    check!("config_error_variables", file.seen(""));
+}
+
+#[test]
 fn a_fallback_without_an_answer_about_duplicates() {
     let file = File::new(
         "[sinks.a]\nhttp = \"https://h/\"\n\n[routes.r]\nsinks = [\"a\"]\npolicy = \"fallback\"\n",

@@ -3,18 +3,18 @@
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Entry, Place, Table, kind};
+use super::{Entry, Place, Table, Text, kind};
 use crate::ConfigError;
 
 impl<'a> Entry<'a> {
     /// A list of texts, each with the place where it stands.
-    pub(crate) fn texts(&self, example: &str) -> Result<Vec<(&'a str, Place<'a>)>, ConfigError> {
+    pub(crate) fn texts(&self, example: &str) -> Result<Vec<(Text<'a>, Place<'a>)>, ConfigError> {
         let help = || format!("write a list of texts, as in {example}");
         let DeValue::Array(values) = self.value else { return Err(self.unexpected(help())) };
         let text = |value: &'a Spanned<DeValue<'a>>| {
             let place = Place { offset: value.span().start, ..self.place.clone() };
             match value.get_ref() {
-                DeValue::String(text) => Ok((&**text, place)),
+                DeValue::String(text) => Ok((place.text(text)?, place)),
                 other => Err(place
                     .error(format!("the list has {} in it", kind(other)))
                     .with_help(help())),
@@ -42,7 +42,8 @@ impl<'a> Entry<'a> {
             }
             match entry.value {
                 DeValue::String(value) => {
-                    pairs.push(Pair { place: entry.place.clone(), name: entry.name, value });
+                    let place = entry.place.clone();
+                    pairs.push(Pair { name: entry.name, value: place.text(value)?, place });
                 }
                 DeValue::Array(_) => {
                     for (value, place) in entry.texts("[\"one\", \"two\"]")? {
@@ -63,5 +64,5 @@ impl<'a> Entry<'a> {
 pub(crate) struct Pair<'a> {
     pub(crate) place: Place<'a>,
     pub(crate) name: &'a str,
-    pub(crate) value: &'a str,
+    pub(crate) value: Text<'a>,
 }

@@ -3,15 +3,19 @@
 //! Written by hand above the parser's tree rather than derived, because the messages of a derived reader
 //! quote whatever value they did not expect, and in this file that may be a credential.
 
+mod files;
 mod list;
 mod source;
 mod value;
+mod variables;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+pub(crate) use self::files::why;
 pub(crate) use self::list::Pair;
-pub(crate) use self::source::{Place, Source};
+pub(crate) use self::source::{Place, Source, Text};
+pub(crate) use self::variables::Environment;
 use crate::ConfigError;
 use crate::words::{key, suggest};
 
@@ -23,7 +27,7 @@ pub(crate) struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    pub(crate) fn root(source: &'a Source, entries: &'a DeTable<'a>) -> Self {
+    pub(crate) fn root(source: &'a Source<'a>, entries: &'a DeTable<'a>) -> Self {
         Self { place: Place { source, path: String::new(), offset: 0 }, entries }
     }
 
@@ -87,7 +91,30 @@ impl<'a> Entry<'a> {
     }
 
     pub(crate) fn is_text(&self, text: &str) -> bool {
-        self.value.as_str() == Some(text)
+        self.value
+            .as_str()
+            .is_some_and(|written| self.place.text(written).is_ok_and(|value| &*value == text))
+    }
+
+    /// Looks up all variables in it, so that all that are missing are known.
+    ///
+    /// Returns an error for what is written wrong; what is missing is booked.
+    pub(crate) fn look_up(&self) -> Result<(), ConfigError> {
+        match self.value {
+            DeValue::Table(entries) => {
+                let table = Table { place: self.place.clone(), entries };
+                table.entries().iter().try_for_each(Self::look_up)
+            }
+            DeValue::Array(values) => values.iter().try_for_each(|value| {
+                let place = Place { offset: value.span().start, ..self.place.clone() };
+                Self { place, name: self.name, value: value.get_ref() }.look_up()
+            }),
+            DeValue::String(text) => match self.place.text(text) {
+                Err(error) if !self.place.is_booked(&error) => Err(error),
+                _ => Ok(()),
+            },
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn as_flag(&self) -> Option<bool> {

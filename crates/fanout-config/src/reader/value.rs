@@ -1,24 +1,33 @@
 //! Entries that hold one value: a text, a choice, a time, a number.
+//!
+//! A number, `true` and `false` may come from the environment too: then they stand in quotes.
 
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use toml::de::DeValue;
 
-use super::Entry;
+use super::{Entry, Text};
 use crate::ConfigError;
-use crate::words::{key, shown, suggest};
+use crate::words::{key, listed, shown, suggest};
 
 impl<'a> Entry<'a> {
-    pub(crate) fn text(&self, example: &str) -> Result<&'a str, ConfigError> {
+    pub(crate) fn text(&self, example: &str) -> Result<Text<'a>, ConfigError> {
         match self.value {
-            DeValue::String(text) => Ok(text),
+            DeValue::String(text) => self.place.text(text),
             _ => Err(self.unexpected(format!("write a text in quotes, as in {example}"))),
         }
     }
 
+    /// The text, if a variable is in it.
+    fn variable(&self) -> Result<Option<Text<'a>>, ConfigError> {
+        let DeValue::String(text) = self.value else { return Ok(None) };
+        Ok(Some(self.place.text(text)?).filter(Text::is_foreign))
+    }
+
     pub(crate) fn flag(&self) -> Result<bool, ConfigError> {
-        self.as_flag().ok_or_else(|| self.unexpected("write true or false"))
+        let foreign = self.variable()?.and_then(|text| text.parse().ok());
+        foreign.or(self.as_flag()).ok_or_else(|| self.unexpected("write true or false"))
     }
 
     /// One of the names.
@@ -26,19 +35,32 @@ impl<'a> Entry<'a> {
         let names = || choices.iter().map(|(name, _)| *name);
         let example = choices.first().map_or("", |(name, _)| name);
         let text = self.text(&format!("{} = \"{example}\"", key(self.name)))?;
-        match choices.iter().find(|(name, _)| *name == text) {
+        match choices.iter().find(|(name, _)| *name == &*text) {
             Some((_, choice)) => Ok(*choice),
-            None => Err(self
-                .error(format!("\"{}\" is not known", shown(text)))
-                .with_help(suggest(text, "allowed are", names()))),
+            None => Err(self.unknown_choice(&text, names())),
         }
+    }
+
+    /// Says what is allowed in the place of `text`. Nothing is guessed from what the environment holds.
+    pub(crate) fn unknown_choice<'c>(
+        &self,
+        text: &Text<'_>,
+        names: impl IntoIterator<Item = &'c str>,
+    ) -> ConfigError {
+        let help = if text.is_foreign() {
+            format!("allowed are {}", listed(names))
+        } else {
+            suggest(text, "allowed are", names)
+        };
+        self.error(format!("\"{}\" is not known", text.shown())).with_help(help)
     }
 
     /// A time with its unit, above zero and at most a year.
     pub(crate) fn duration(&self) -> Result<Duration, ConfigError> {
         let help = "write a number with its unit in quotes, as in \"10s\", \"500ms\" or \"1m 30s\"";
         let DeValue::String(text) = self.value else { return Err(self.unexpected(help)) };
-        let found = || format!("\"{}\"", shown(text));
+        let text = self.place.text(text)?;
+        let found = || format!("\"{}\"", text.shown());
         let parsed = text.parse::<SignedDuration>().ok();
         match parsed.and_then(|duration| Duration::try_from(duration).ok()) {
             Some(Duration::ZERO) => Err(self
@@ -60,21 +82,26 @@ impl<'a> Entry<'a> {
         } else {
             format!("write a whole number from {least} to {most}")
         };
-        let DeValue::Integer(digits) = self.value else { return Err(self.unexpected(help)) };
-        let number = u64::from_str_radix(digits.as_str(), digits.radix()).ok();
+        let (number, found) = match (self.value, self.variable()?) {
+            (DeValue::Integer(digits), _) => {
+                let number = u64::from_str_radix(digits.as_str(), digits.radix()).ok();
+                (number, shown(digits.as_str()))
+            }
+            (_, Some(text)) => (text.parse().ok(), format!("\"{}\"", text.shown())),
+            _ => return Err(self.unexpected(help)),
+        };
         match number.filter(|number| (least..=most).contains(number)) {
             Some(number) => Ok(number),
-            None => Err(self
-                .error(format!("{} is out of range", shown(digits.as_str())))
-                .with_help(help)),
+            None => Err(self.error(format!("{found} is out of range")).with_help(help)),
         }
     }
 
     /// A number, whole or not.
     pub(crate) fn number(&self) -> Result<f64, ConfigError> {
-        let number = match self.value {
-            DeValue::Integer(digits) if digits.radix() == 10 => digits.as_str().parse().ok(),
-            DeValue::Float(digits) => digits.as_str().parse().ok(),
+        let number = match (self.value, self.variable()?) {
+            (DeValue::Integer(digits), _) if digits.radix() == 10 => digits.as_str().parse().ok(),
+            (DeValue::Float(digits), _) => digits.as_str().parse().ok(),
+            (_, Some(text)) => text.parse().ok(),
             _ => None,
         };
         number.ok_or_else(|| self.unexpected("write a number, as in 0.5"))

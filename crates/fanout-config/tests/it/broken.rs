@@ -107,6 +107,22 @@ const FILES: &[(&str, &str)] = &[
         "a pause above the longest",
         "[sinks.a]\nhttp = \"https://h/\"\nresilience = { backoff_base = \"30s\" }\n",
     ),
+    ("a variable without its end", "[sinks.a]\nhttp = \"https://h/?k=hunter2${TOKEN\"\n"),
+    ("a variable without a name", "[sinks.a]\nhttp = \"https://h/?k=${hunter2 }\"\n"),
+    ("a default of another shell", "[sinks.a]\nhttp = \"https://h/?k=${TOKEN-hunter2}\"\n"),
+    ("a variable that is not set", "[sinks.a]\nhttp = \"https://h/?k=${FANOUT_NO_SUCH}\"\n"),
+    (
+        "a choice from the environment",
+        "[sinks.a]\nhttp = \"https://h/\"\nidempotency = \"${FANOUT_NO_SUCH:-kei}\"\n",
+    ),
+    (
+        "a number from the environment",
+        "[sinks.a]\nhttp = \"https://h/\"\nmax_request_body = \"${FANOUT_NO_SUCH:-1k}\"\n",
+    ),
+    (
+        "a time from the environment",
+        "[sinks.a]\nhttp = \"https://h/\"\ntimeout = \"${FANOUT_NO_SUCH:-10}\"\n",
+    ),
     ("a route without sinks", "[routes.r]\npolicy = \"all\"\n"),
     ("a route of nobody", "[routes.r]\nsinks = []\n"),
     ("a sink that is a text", "[sinks.a]\nhttp = \"https://h/\"\n[routes.r]\nsinks = \"a\"\n"),
