@@ -179,7 +179,6 @@ pub(crate) fn hint(code: u16, keyed: bool) -> Option<&'static str> {
             "if the content is right, another payload was sent with the same idempotency key before: \
              two different messages have the same id"
         }
-        300..=399 => "redirects are not followed, give the final URL",
         401 => "credentials are missing or not accepted",
         402 => "a quota is used up or a bill is open",
         403 => "these credentials may not do this",

@@ -13,7 +13,7 @@ use crate::codes::Codes;
 use crate::request::{self, Template};
 use crate::rules::Rules;
 use crate::sink::Way;
-use crate::{Answer, Compression, HttpSink, Opinion};
+use crate::{Answer, Compression, HttpSink, Opinion, Redirects};
 
 /// Builds an [`HttpSink`].
 ///
@@ -34,6 +34,7 @@ pub struct HttpSinkBuilder {
     max_receipt_body: usize,
     compression: Compression,
     idempotency: Idempotency,
+    redirects: Redirects,
     success_on: Vec<String>,
     never_on: Vec<String>,
     retry_on: Vec<String>,
@@ -58,6 +59,7 @@ impl HttpSinkBuilder {
             max_receipt_body: 64 << 10,
             compression: Compression::None,
             idempotency: Idempotency::Method,
+            redirects: Redirects::none(),
             success_on: Vec::new(),
             never_on: Vec::new(),
             retry_on: Vec::new(),
@@ -171,6 +173,19 @@ impl HttpSinkBuilder {
         self
     }
 
+    /// Sets which redirects are followed. Default: [`Redirects::none`].
+    ///
+    /// A [service](Self::service) in the place of the client may add credentials to whatever passes, so
+    /// with one, redirects to any origin are refused by [`build`](Self::build).
+    ///
+    /// # Standards
+    ///
+    /// RFC 9110 section 15.4.
+    pub fn redirects(mut self, redirects: Redirects) -> Self {
+        self.redirects = redirects;
+        self
+    }
+
     /// Takes these statuses as worth another attempt: a code `409`, a range `500-599`, or a class `5xx`.
     ///
     /// The advice becomes `After` when the answer says when, else `Backoff`. What the answer says of the
@@ -275,6 +290,11 @@ impl HttpSinkBuilder {
         if self.timeout.is_zero() {
             return Err(bad("timeout must not be zero"));
         }
+        if self.redirects.limit() == 0 {
+            return Err(bad(
+                "the most redirects in a row must not be zero: to follow none is the default",
+            ));
+        }
         let mut url = self.url;
         if !self.query.is_empty() {
             // A query behind a fragment would be part of it; the endpoint refuses the fragment below.
@@ -322,6 +342,10 @@ impl HttpSinkBuilder {
                     "client, connect_timeout and http_version do not go with a service",
                 ));
             }
+            (Some(_), _) if self.redirects.leave_the_origin() => {
+                return Err(bad("redirects to any origin do not go with a service: \
+                     its layers could send credentials there"));
+            }
             (Some(carrier), _) => Way::service(carrier),
             (None, Some(_)) if own => {
                 return Err(bad("connect_timeout and http_version belong to the shared client"));
@@ -341,6 +365,7 @@ impl HttpSinkBuilder {
             headers,
             compression: self.compression,
             idempotency: self.idempotency,
+            redirects: self.redirects.plaintext(self.allow_plaintext),
             max_body: self.max_request_body,
         };
         Ok(HttpSink::of(template, rules, way, self.timeout, self.max_receipt_body))
@@ -359,6 +384,7 @@ impl fmt::Debug for HttpSinkBuilder {
             .field("max_receipt_body", &self.max_receipt_body)
             .field("compression", &self.compression)
             .field("idempotency", &self.idempotency)
+            .field("redirects", &self.redirects)
             .field("success_on", &self.success_on)
             .field("never_on", &self.never_on)
             .field("retry_on", &self.retry_on)

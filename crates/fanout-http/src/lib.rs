@@ -38,6 +38,7 @@ mod codes;
 mod compress;
 mod config;
 mod rate_limit;
+mod redirect;
 mod request;
 mod rules;
 #[cfg(feature = "tower")]
@@ -51,6 +52,7 @@ pub use fanout_net::{Client, ClientBuilder, HttpVersion, Proxy};
 pub use crate::classify::{Class, Hints, classify};
 pub use crate::compress::Compression;
 pub use crate::config::HttpSinkBuilder;
+pub use crate::redirect::Redirects;
 pub use crate::rules::{Answer, Opinion};
 pub use crate::sink::HttpSink;
 pub use crate::vendor::vendor_class;

@@ -7,7 +7,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::Compression;
+use crate::{Compression, Redirects};
 
 /// Everything about the requests of one sink that does not depend on the message.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub(crate) struct Template {
     pub(crate) headers: HeaderMap,
     pub(crate) compression: Compression,
     pub(crate) idempotency: Idempotency,
+    pub(crate) redirects: Redirects,
     /// Of the payload before compression, in bytes, inclusive.
     pub(crate) max_body: usize,
 }
@@ -152,7 +153,7 @@ fn value(name: &HeaderName, text: &str) -> Result<HeaderValue, Error> {
 }
 
 /// draft-ietf-httpapi-idempotency-key-header-07 section 2.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// RFC 9110 sections 7.2, 7.6.1, 8.6 and 10.1.1, RFC 9112 section 6.1, RFC 9113 section 8.2.2.
 /// `proxy-authorization` is for the proxy alone, and part of its URL.

@@ -1,5 +1,6 @@
 //! The sink: one attempt is one request.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,19 +13,20 @@ use fanout::{
 };
 use fanout_net::{Client, OutBody, read_to_limit_by};
 use http::header::LOCATION;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use tokio::time::Instant;
 
 use crate::classify;
+use crate::redirect::Trail;
 use crate::request::Template;
 use crate::rules::Rules;
 use crate::{Class, HttpSinkBuilder};
 
 /// An HTTP destination: every attempt is one request.
 ///
-/// The payload goes out as the exact bytes of the message, its metadata as headers. Redirects are not
-/// followed. Cheap to clone; clones share the connections.
+/// The payload goes out as the exact bytes of the message, its metadata as headers. Redirects are
+/// followed when [asked for](HttpSinkBuilder::redirects). Cheap to clone; clones share the connections.
 ///
 /// # Standards
 ///
@@ -39,6 +41,13 @@ pub struct HttpSink {
     max_receipt_body: usize,
     /// Whether the announced end of this API was reported before.
     warned: Arc<AtomicBool>,
+}
+
+/// What one request of an attempt came to.
+enum Answered {
+    Here(Receipt),
+    /// The request that follows a redirect.
+    Elsewhere(Box<Request<Bytes>>),
 }
 
 /// How requests leave.
@@ -118,20 +127,32 @@ impl HttpSink {
     async fn attempt(&self, message: &Message, attempt: &Attempt) -> Result<Receipt, Error> {
         let own = Instant::now() + self.timeout;
         let deadline = attempt.deadline().map_or(own, |deadline| deadline.min(own));
-        let request = self.template.request(message, attempt.idempotency_key())?;
         let earlier = attempt.earlier_effect();
-        match &self.way {
-            Way::Client(client) => {
-                let request =
-                    request.map(|payload| OutBody::whole(payload).with_attempt(attempt.clone()));
-                let response = client.send_by(request, Some(deadline)).await?;
-                self.answer(response, deadline, earlier).await
-            }
-            #[cfg(feature = "tower")]
-            Way::Service(service) => {
-                let endpoint = &self.template.endpoint;
-                let response = service.carry(request, attempt, deadline, endpoint).await?;
-                self.answer(response, deadline, earlier).await
+        let mut trail = Trail::new(self.template.redirects, &self.template.endpoint);
+        let mut request = self.template.request(message, attempt.idempotency_key())?;
+        loop {
+            trail.keep(&request);
+            let answered = match &self.way {
+                Way::Client(client) => {
+                    let request = request
+                        .map(|payload| OutBody::whole(payload).with_attempt(attempt.clone()));
+                    match client.send_by(request, Some(deadline)).await {
+                        Ok(response) => self.answer(response, deadline, earlier, &mut trail).await,
+                        Err(error) => Err(error),
+                    }
+                }
+                #[cfg(feature = "tower")]
+                Way::Service(service) => {
+                    match service.carry(request, attempt, deadline, trail.endpoint()).await {
+                        Ok(response) => self.answer(response, deadline, earlier, &mut trail).await,
+                        Err(error) => Err(error),
+                    }
+                }
+            };
+            match answered {
+                Ok(Answered::Here(receipt)) => return Ok(trail.note(receipt)),
+                Ok(Answered::Elsewhere(next)) => request = *next,
+                Err(error) => return Err(trail.explain(error)),
             }
         }
     }
@@ -141,7 +162,8 @@ impl HttpSink {
         response: Response<B>,
         deadline: Instant,
         earlier: Effect,
-    ) -> Result<Receipt, Error>
+        trail: &mut Trail<'_>,
+    ) -> Result<Answered, Error>
     where
         B: Body<Data = Bytes> + Unpin,
     {
@@ -155,15 +177,24 @@ impl HttpSink {
         match class {
             Class::Delivered | Class::Accepted => {
                 let read = read_to_limit_by(body, self.max_receipt_body, Some(deadline)).await;
-                Ok(self.receipt(head.status, &head.headers, read, class == Class::Accepted))
+                let accepted = class == Class::Accepted;
+                Ok(Answered::Here(self.receipt(head.status, &head.headers, read, accepted)))
             }
             Class::Failed { kind, effect, advice, possibly_done } => {
                 // The status stands, whatever becomes of its body: nobody waits long for that.
                 let by = deadline.min(Instant::now() + EXCERPT_TIME);
                 let (excerpt, _) = read_to_limit_by(body, MAX_EXCERPT, Some(by)).await;
+                let hint = if kind == ErrorKind::Redirected && head.status.is_redirection() {
+                    match trail.follow(head.status.as_u16(), &head.headers) {
+                        Ok(next) => return Ok(Answered::Elsewhere(next)),
+                        Err(why) => Some(Cow::from(why.to_string())),
+                    }
+                } else {
+                    classify::hint(head.status.as_u16(), hints.keyed).map(Cow::from)
+                };
                 // The path may be a secret, as those of webhooks are: the place is enough.
-                let endpoint = &self.template.endpoint;
-                let mut error = refusal(kind, head.status, &head.headers, hints.keyed)
+                let endpoint = trail.endpoint();
+                let mut error = refusal(kind, head.status, &head.headers, hint)
                     .with_context("endpoint", format!("{}:{}", endpoint.host(), endpoint.port()))
                     .with_effect(effect)
                     .with_advice(advice)
@@ -243,9 +274,14 @@ impl fmt::Debug for HttpSink {
 }
 
 /// The error for an answer that is not a success.
-fn refusal(kind: ErrorKind, status: StatusCode, headers: &HeaderMap, keyed: bool) -> Error {
+fn refusal(
+    kind: ErrorKind,
+    status: StatusCode,
+    headers: &HeaderMap,
+    hint: Option<Cow<'static, str>>,
+) -> Error {
     let status = status_of(status);
-    let text = match classify::hint(status.code(), keyed) {
+    let text = match hint {
         Some(hint) => format!("the server answered {status}: {hint}"),
         None => format!("the server answered {status}"),
     };

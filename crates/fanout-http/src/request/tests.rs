@@ -14,6 +14,7 @@ fn template(method: Method) -> Template {
         compression: Compression::None,
         idempotency: Idempotency::Method,
         max_body: 16,
+        redirects: Redirects::none(),
     }
 }
 

@@ -5,6 +5,7 @@ mod answers;
 mod fan_out;
 mod faults;
 mod pool;
+mod redirects;
 mod requests;
 mod resilient;
 mod server;
