@@ -177,7 +177,7 @@ async fn an_error_that_is_classified_stays_so_and_any_other_is_unclear() {
     let other = service_fn(|_: Request<Body>| async { Err::<Response<Body>, _>("odd") });
     let error = refusal(&post().service(other).build().unwrap(), &Message::text("x")).await;
     assert_eq!((error.kind(), error.effect()), (ErrorKind::Interrupted, Effect::Maybe));
-    assert_eq!(error.to_chain(), "the service failed (endpoint: api.example:80): odd");
+    assert_eq!(error.to_chain(), "the service failed (endpoint: api.example:443): odd");
 }
 
 #[tokio::test]
