@@ -8,12 +8,12 @@ use std::sync::Arc;
 use fanout::resilience::Resilience;
 use fanout::{FanOut, Sink, SinkExt as _};
 
-use crate::ConfigError;
 use crate::clients::Clients;
 use crate::reader::{Entry, Environment, Source, Table, why};
 use crate::route::{self, Route};
 use crate::sink::{self, Destination};
 use crate::words::{shown, suggest};
+use crate::{ConfigError, keys};
 
 /// A file that was read and checked: its routes are ready to send.
 ///
@@ -95,7 +95,7 @@ impl Config {
     }
 
     fn build(name: &str, root: &Table<'_>) -> Result<Self, ConfigError> {
-        root.allow(&["sinks", "routes"])?;
+        root.allow(&keys::ROOT)?;
         for entry in root.entries() {
             entry.look_up()?;
         }

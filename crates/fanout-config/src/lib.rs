@@ -71,6 +71,7 @@
 mod clients;
 mod config;
 mod error;
+mod keys;
 mod reader;
 mod resilience;
 mod route;

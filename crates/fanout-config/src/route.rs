@@ -7,10 +7,10 @@ use fanout::policy::{
     race, sequential,
 };
 
-use crate::ConfigError;
 use crate::reader::{Entry, Place, Table};
 use crate::sink::Destination;
 use crate::words::{listed, suggest, time};
+use crate::{ConfigError, keys};
 
 /// What a file says about one route.
 pub(crate) struct Route<'a> {
@@ -36,8 +36,8 @@ pub(crate) fn read<'a>(
             .with_help("a name is not empty and has no control characters"));
     }
     let table = entry.table()?;
-    let own: Vec<_> = POLICY_KEYS.iter().map(|(key, _)| *key).collect();
-    table.allow(&[&KEYS[..], &own].concat())?;
+    let own: Vec<_> = keys::POLICY.iter().map(|(key, _)| *key).collect();
+    table.allow(&[&keys::ROUTE[..], &own].concat())?;
 
     let mut taken = Vec::new();
     let Some(list) = table.get("sinks") else {
@@ -94,7 +94,7 @@ fn policy(table: &Table<'_>, sinks: usize) -> Result<Box<dyn FanOutPolicy>, Conf
         Some(entry) => entry.choice(&POLICIES)?,
         None => "all",
     };
-    for (key, policies) in POLICY_KEYS {
+    for (key, policies) in keys::POLICY {
         if let Some(entry) = table.get(key)
             && !policies.contains(&name)
         {
@@ -181,17 +181,6 @@ fn deadline<'d>(
     }
     Ok(Some(deadline))
 }
-
-const KEYS: [&str; 5] = ["sinks", "mirrors", "policy", "deadline", "rest"];
-
-/// The keys that belong to some policies.
-const POLICY_KEYS: [(&str, &[&str]); 5] = [
-    ("min_success", &["all_settled"]),
-    ("fail_fast", &["all", "all_settled"]),
-    ("k", &["quorum"]),
-    ("delay", &["hedged"]),
-    ("on_ambiguous", &["fallback"]),
-];
 
 const POLICIES: [(&str, &str); 9] = [
     ("all", "all"),
