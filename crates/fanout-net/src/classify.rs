@@ -5,6 +5,7 @@ use fanout::{Effect, Error, ErrorKind, RetryAdvice, TimeoutScope};
 use crate::Endpoint;
 use crate::endpoint::host_port;
 use crate::event::{self, Event, Phase, Place};
+use crate::guard;
 
 /// Turns an event into an error: its kind, its effect, its advice and words for a person.
 ///
@@ -46,6 +47,9 @@ fn classify(event: Event) -> Error {
     };
 
     match event {
+        // Whose host is refused has asked for what it may not have.
+        Event::Guarded(refusal) => refusal.into_error(),
+        Event::ProxyGuarded => guard::no_proxy(),
         // Name resolution, TCP and the handshake: the request does not exist yet for anyone.
         Event::NoSuchHost => Error::new(Connect, "no such host"),
         Event::LookupFailed(why) => Error::new(Connect, format!("name resolution failed: {why}")),
@@ -166,6 +170,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::Guard;
 
     const LIMIT: Duration = Duration::from_secs(3);
 
@@ -173,6 +178,8 @@ mod tests {
     /// without one.
     fn row(event: &Event) -> &'static str {
         match event {
+            Event::Guarded(_) => "host refused",
+            Event::ProxyGuarded => "proxy past the guard",
             Event::NoSuchHost => "no such host",
             Event::LookupFailed(_) => "lookup failed",
             Event::Refused => "refused",
@@ -212,7 +219,10 @@ mod tests {
     /// One of each; the test below fails when one is missing, for its row is then left over.
     fn events() -> Vec<Event> {
         let text = || "x".to_owned();
+        let refused = Guard::new().judge_host("127.0.0.1").unwrap_err();
         let mut events = vec![
+            Event::Guarded(refused),
+            Event::ProxyGuarded,
             Event::NoSuchHost,
             Event::LookupFailed(text()),
             Event::Refused,

@@ -23,8 +23,9 @@ use crate::endpoint::host_port;
 use crate::event::{self, Event, Place};
 use crate::gate::Gate;
 use crate::proxy::{Proxy, Router};
+use crate::resolve::Lookup;
 use crate::tls::Tls;
-use crate::{InBody, OutBody, classify};
+use crate::{Endpoint, InBody, OutBody, classify};
 
 /// A pool of connections, and the way to send requests over them.
 ///
@@ -41,6 +42,7 @@ use crate::{InBody, OutBody, classify};
 pub struct Client {
     pool: legacy::Client<Connector, GatedBody>,
     router: Router,
+    lookup: Lookup,
     version: HttpVersion,
     downgraded: Arc<Downgraded>,
 }
@@ -49,7 +51,7 @@ impl Client {
     /// Makes a client with the default settings, those of [`ClientBuilder`].
     pub fn new() -> Self {
         let settings = Settings::default();
-        Self::of(settings, Tls::platform(settings.version), Proxy::default())
+        Self::of(settings, Tls::platform(settings.version), Proxy::default(), Lookup::default())
     }
 
     /// Begins a client with settings of one's own.
@@ -62,10 +64,41 @@ impl Client {
         self.version
     }
 
-    pub(crate) fn of(settings: Settings, tls: Tls, proxy: Proxy) -> Self {
-        let router = proxy.into_router();
+    /// Returns whether the client has a [`Guard`](crate::Guard).
+    pub fn is_guarded(&self) -> bool {
+        self.lookup.guard.is_some()
+    }
+
+    /// Says whether the client could ever connect to `endpoint`, for transports to tell early: when a sink
+    /// is built, and not at the first message.
+    ///
+    /// Names are not looked up, so this protects nothing by itself; the guard judges every connection.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Forbidden`] when the client has a guard that refuses the host as it is written;
+    /// [`ErrorKind::Build`] when it has one and the environment names a proxy for the endpoint.
+    pub fn admits(&self, endpoint: &Endpoint) -> Result<(), Error> {
+        if !self.is_guarded() {
+            return Ok(());
+        }
+        let judged = match self.router.via(endpoint.uri()) {
+            Ok(_) => self.lookup.check(endpoint.host()),
+            Err(event) => Err(event),
+        };
+        let tls = endpoint.is_tls();
+        let place = Place { endpoint: host_port(endpoint.uri()), proxy: None, tls };
+        judged.map_err(|event| classify::error(event, &place))
+    }
+
+    pub(crate) fn of(settings: Settings, tls: Tls, proxy: Proxy, lookup: Lookup) -> Self {
+        let router = match lookup.guard {
+            Some(_) => proxy.into_guarded_router(),
+            None => proxy.into_router(),
+        };
         let downgraded = Arc::<Downgraded>::default();
-        let connector = Connector::new(settings, tls, router.clone(), Arc::clone(&downgraded));
+        let connector =
+            Connector::new(settings, tls, router.clone(), lookup.clone(), Arc::clone(&downgraded));
         let mut builder = legacy::Client::builder(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -80,7 +113,13 @@ impl Client {
             // Every request that is dropped resets its stream. h2 would take many of those for an
             // attack by the peer and close the connection under everybody else.
             .http2_max_local_error_reset_streams(None);
-        Self { pool: builder.build(connector), router, version: settings.version, downgraded }
+        Self {
+            pool: builder.build(connector),
+            router,
+            lookup,
+            version: settings.version,
+            downgraded,
+        }
     }
 
     /// Sends a request and returns the head of the answer, with its body still to be read.

@@ -6,8 +6,10 @@ use std::time::Duration;
 use fanout::{Error, ErrorKind};
 use rustls::RootCertStore;
 
+use crate::guard;
+use crate::resolve::Lookup;
 use crate::tls::{self, Identity, Tls};
-use crate::{Client, Proxy};
+use crate::{Client, Guard, Proxy, Resolve};
 
 /// Which version of HTTP is spoken.
 #[non_exhaustive]
@@ -32,6 +34,7 @@ pub struct ClientBuilder {
     roots: Option<Result<Arc<RootCertStore>, Error>>,
     identity: Option<Result<Identity, Error>>,
     pub(crate) proxy: Proxy,
+    lookup: Lookup,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -114,16 +117,35 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets where the client may connect to, for URLs that other people write. Default: anywhere.
+    ///
+    /// A guard and a proxy do not go together: one that was [named](Proxy::url) is refused by
+    /// [`build`](Self::build). Where the environment names one for a destination, the send fails, rather than
+    /// go past a proxy that may be there to guard; set [`Proxy::none`] to connect directly all the same.
+    pub fn guard(mut self, guard: Guard) -> Self {
+        self.lookup.guard = Some(Arc::new(guard));
+        self
+    }
+
+    /// Sets what looks names up. Default: the system.
+    pub fn resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
+        self.lookup.resolver = Some(resolver);
+        self
+    }
+
     /// Builds the client. Does no I/O; the platform's roots are read at the first `https` connection.
     ///
     /// A time longer than a year counts as a year.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Build`] when a duration is zero, or when certificates or the key cannot be read or
-    /// do not fit together. No part of a key is ever in the text.
+    /// [`ErrorKind::Build`] when a duration is zero, when certificates or the key cannot be read or
+    /// do not fit together, or when there are a guard and a proxy. No part of a key is ever in the text.
     pub fn build(self) -> Result<Client, Error> {
-        let Self { mut settings, roots, identity, proxy } = self;
+        let Self { mut settings, roots, identity, proxy, lookup } = self;
+        if lookup.guard.is_some() && proxy.is_named() {
+            return Err(guard::no_proxy());
+        }
         for (name, time) in [
             ("connect_timeout", &mut settings.connect_timeout),
             ("pool_idle_timeout", &mut settings.pool_idle_timeout),
@@ -136,7 +158,7 @@ impl ClientBuilder {
             *time = (*time).min(YEAR);
         }
         let tls = Tls::new(roots.transpose()?, identity.transpose()?, settings.version)?;
-        Ok(Client::of(settings, tls, proxy))
+        Ok(Client::of(settings, tls, proxy, lookup))
     }
 }
 
@@ -147,6 +169,8 @@ impl std::fmt::Debug for ClientBuilder {
             .field("own_roots", &self.roots.is_some())
             .field("identity", &self.identity.is_some())
             .field("proxy", &self.proxy)
+            .field("guard", &self.lookup.guard)
+            .field("own_resolver", &self.lookup.resolver.is_some())
             .finish()
     }
 }

@@ -1,7 +1,6 @@
 //! Connecting: name, TCP, proxy, TLS, all within one time limit.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -9,7 +8,6 @@ use std::task::{Context, Poll};
 
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
@@ -21,9 +19,9 @@ use crate::HttpVersion;
 use crate::config::Settings;
 use crate::downgrade::Downgraded;
 use crate::endpoint::host_port;
-use crate::event::{self, ConnectFailure, Event, LookupError, Phase};
-use crate::plaintext::{LOCALHOST, is_localhost};
+use crate::event::{self, ConnectFailure, Event, Phase};
 use crate::proxy::{Router, Via};
+use crate::resolve::{Lookup, Resolver};
 use crate::stream::Stream;
 use crate::tls::Tls;
 
@@ -37,6 +35,7 @@ struct Shared {
     settings: Settings,
     tls: Tls,
     router: Router,
+    lookup: Lookup,
     downgraded: Arc<Downgraded>,
 }
 
@@ -45,9 +44,10 @@ impl Connector {
         settings: Settings,
         tls: Tls,
         router: Router,
+        lookup: Lookup,
         downgraded: Arc<Downgraded>,
     ) -> Self {
-        Self { shared: Arc::new(Shared { settings, tls, router, downgraded }) }
+        Self { shared: Arc::new(Shared { settings, tls, router, lookup, downgraded }) }
     }
 }
 
@@ -87,12 +87,12 @@ impl Shared {
         let secure = destination.scheme_str() == Some("https");
         let via = self.router.via(destination)?;
         let (tcp, forwarded) = match via {
-            None => (dial(destination, phase).await?, false),
+            None => (dial(destination, phase, &self.lookup).await?, false),
             // HTTP/2 has no form for a plain proxy that an HTTP/1.1 proxy would understand.
             Some(via) if secure || self.settings.version == HttpVersion::Http2 => {
-                (tunnel(via, destination, phase).await?, false)
+                (tunnel(via, destination, phase, &self.lookup).await?, false)
             }
-            Some(via) => (dial(&via.uri, phase).await?, true),
+            Some(via) => (dial(&via.uri, phase, &self.lookup).await?, true),
         };
         if !secure {
             return Ok(Stream::plain(tcp, forwarded));
@@ -137,14 +137,20 @@ impl Shared {
 }
 
 /// Opens a TCP connection to the host and port of `uri`, racing IPv6 and IPv4 (RFC 8305).
-async fn dial(uri: &Uri, phase: &Arc<AtomicU8>) -> Result<TcpStream, Event> {
-    let connected = connector(phase).call(uri.clone()).await;
+async fn dial(uri: &Uri, phase: &Arc<AtomicU8>, lookup: &Lookup) -> Result<TcpStream, Event> {
+    lookup.check(uri.host().unwrap_or_default())?;
+    let connected = connector(phase, lookup).call(uri.clone()).await;
     connected.map(TokioIo::into_inner).map_err(|error| event::of_dial(&error))
 }
 
 /// Opens a tunnel through a proxy (RFC 9110 section 9.3.6).
-async fn tunnel(via: Via, destination: &Uri, phase: &Arc<AtomicU8>) -> Result<TcpStream, Event> {
-    let mut tunnel = Tunnel::new(via.uri, connector(phase));
+async fn tunnel(
+    via: Via,
+    destination: &Uri,
+    phase: &Arc<AtomicU8>,
+    lookup: &Lookup,
+) -> Result<TcpStream, Event> {
+    let mut tunnel = Tunnel::new(via.uri, connector(phase, lookup));
     if let Some(auth) = via.auth {
         tunnel = tunnel.with_auth(auth);
     }
@@ -171,45 +177,14 @@ async fn tunnel(via: Via, destination: &Uri, phase: &Arc<AtomicU8>) -> Result<Tc
     })
 }
 
-fn connector(phase: &Arc<AtomicU8>) -> HttpConnector<Resolver> {
-    let mut connector = HttpConnector::new_with_resolver(Resolver { phase: Arc::clone(phase) });
+fn connector(phase: &Arc<AtomicU8>, lookup: &Lookup) -> HttpConnector<Resolver> {
+    let resolver = Resolver { phase: Arc::clone(phase), lookup: lookup.clone() };
+    let mut connector = HttpConnector::new_with_resolver(resolver);
     connector.enforce_http(false);
     connector.set_nodelay(true);
     // A literal address has no lookup; the resolver sets the phase back when there is one.
     phase.store(Phase::Tcp as u8, Ordering::Relaxed);
     connector
-}
-
-/// The system's resolver, with errors that can be told from those of TCP.
-#[derive(Clone)]
-struct Resolver {
-    phase: Arc<AtomicU8>,
-}
-
-impl Service<Name> for Resolver {
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = LookupError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, LookupError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), LookupError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        let phase = Arc::clone(&self.phase);
-        Box::pin(async move {
-            // Whoever may send plain text to this machine must not have it sent elsewhere by a resolver.
-            if is_localhost(name.as_str()) {
-                let found = LOCALHOST.map(|address| SocketAddr::new(address, 0));
-                return Ok(Vec::from(found).into_iter());
-            }
-            let before = phase.swap(Phase::Lookup as u8, Ordering::Relaxed);
-            // Port 0: hyper-util puts the port of the URL in its place.
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(LookupError)?;
-            phase.store(before, Ordering::Relaxed);
-            Ok(found.collect::<Vec<_>>().into_iter())
-        })
-    }
 }
 
 fn reached(phase: &AtomicU8) -> Phase {

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use rustls::{AlertDescription, CertificateError};
 
+use crate::guard::Refusal;
+
 /// Where it happened, to say so in the error.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Place {
@@ -21,6 +23,8 @@ pub(crate) struct Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     // While connecting: nothing of the request was written.
+    Guarded(Refusal),
+    ProxyGuarded,
     NoSuchHost,
     LookupFailed(String),
     Refused,
@@ -74,9 +78,14 @@ impl std::fmt::Display for ConnectFailure {
 
 impl StdError for ConnectFailure {}
 
-/// The system's resolver failed.
+/// There is no address to connect to.
 #[derive(Debug)]
-pub(crate) struct LookupError(pub(crate) io::Error);
+pub(crate) enum LookupError {
+    /// The resolver failed.
+    Failed(io::Error),
+    /// The guard refused all that it found.
+    Guarded(Refusal),
+}
 
 impl std::fmt::Display for LookupError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -132,8 +141,10 @@ pub(crate) fn of_foreign(error: &(dyn StdError + 'static)) -> Option<Event> {
 
 /// Why there is no TCP connection.
 pub(crate) fn of_dial(error: &(dyn StdError + 'static)) -> Event {
-    if let Some(LookupError(error)) = find(error) {
-        return of_lookup(error);
+    match find(error) {
+        Some(LookupError::Failed(error)) => return of_lookup(error),
+        Some(LookupError::Guarded(refusal)) => return Event::Guarded(refusal.clone()),
+        None => {}
     }
     match find::<io::Error>(error) {
         Some(error) => of_dial_io(error),
@@ -225,7 +236,7 @@ fn of_lookup(error: &io::Error) -> Event {
     // The system's text is all there is: std gives getaddrinfo's code no kind of its own.
     let text = error.to_string();
     let unknown = ["not known", "No address associated", "No such host", "nodename nor servname"];
-    if unknown.iter().any(|known| text.contains(known)) {
+    if error.kind() == io::ErrorKind::NotFound || unknown.iter().any(|known| text.contains(known)) {
         return Event::NoSuchHost;
     }
     let text = text.rsplit(": ").next().unwrap_or_default();
@@ -420,7 +431,7 @@ mod tests {
     #[test]
     fn resolver_texts_become_events() {
         let check = |text: &str, expected: Event| {
-            let error = LookupError(io::Error::other(text));
+            let error = LookupError::Failed(io::Error::other(text));
             assert_eq!(of_dial(&error), expected, "{text}");
         };
         let prefix = "failed to lookup address information: ";

@@ -5,8 +5,9 @@
 //! failures arrive classified as [`fanout::Error`], and an [`OutBody`] makes sure that a send which
 //! was dropped early leaves nothing behind that the report denies.
 //!
-//! Users of the transports meet [`Client`], [`HttpVersion`] and [`Proxy`] alone, to share a pool or to
-//! set roots, certificates and proxies; the rest is for authors of transports.
+//! Users of the transports meet [`Client`], [`HttpVersion`], [`Proxy`], [`Guard`] and [`Resolve`] alone, to
+//! share a pool or to set roots, certificates, proxies, and where it may connect to; the rest is for authors
+//! of transports.
 //!
 //! # Features
 //!
@@ -26,9 +27,11 @@ mod downgrade;
 mod endpoint;
 mod event;
 mod gate;
+mod guard;
 mod plaintext;
 mod proxy;
 mod read;
+mod resolve;
 mod stream;
 mod tls;
 
@@ -37,8 +40,10 @@ pub use crate::classify::classify_foreign;
 pub use crate::client::Client;
 pub use crate::config::{ClientBuilder, HttpVersion};
 pub use crate::endpoint::Endpoint;
+pub use crate::guard::Guard;
 pub use crate::proxy::Proxy;
 pub use crate::read::{read_to_limit, read_to_limit_by};
+pub use crate::resolve::Resolve;
 
 /// What a body may fail with.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -74,6 +74,16 @@ impl Proxy {
         self
     }
 
+    /// Whether it was named here, and not left to the environment.
+    pub(crate) fn is_named(&self) -> bool {
+        matches!(self.0, Kind::Url { .. })
+    }
+
+    /// Of a client with a guard: no way through a proxy.
+    pub(crate) fn into_guarded_router(self) -> Router {
+        Router { guarded: true, ..self.into_router() }
+    }
+
     pub(crate) fn into_router(self) -> Router {
         let past_loopback = matches!(self.0, Kind::FromEnv);
         let matcher = match self.0 {
@@ -83,7 +93,7 @@ impl Proxy {
                 Some(Arc::new(Matcher::builder().all(url).no(except).build()))
             }
         };
-        Router { matcher, past_loopback }
+        Router { matcher, past_loopback, guarded: false }
     }
 }
 
@@ -113,6 +123,8 @@ pub(crate) struct Router {
     matcher: Option<Arc<Matcher>>,
     /// Whether this machine is reached directly, whatever the matcher says.
     past_loopback: bool,
+    /// A proxy would look names up where no guard sees it.
+    guarded: bool,
 }
 
 /// A proxy on the way.
@@ -127,6 +139,9 @@ impl Router {
         let Some(found) = found else { return Ok(None) };
         if self.past_loopback && is_loopback(destination.host().unwrap_or_default()) {
             return Ok(None);
+        }
+        if self.guarded {
+            return Err(Event::ProxyGuarded);
         }
         if found.uri().scheme_str() != Some("http") {
             return Err(Event::ProxyUnsupported);
@@ -156,11 +171,22 @@ mod tests {
         assert_eq!(via(Proxy::none(), "http://api.example/"), None);
     }
 
+    /// Whatever the environment says: past the proxy of an exception, never through one.
+    #[test]
+    fn a_guarded_client_goes_through_no_proxy() {
+        let proxy = Proxy::url("http://p:3128").unwrap().except("in.example");
+        let router = proxy.into_guarded_router();
+        let refused = router.via(&Uri::from_static("http://api.example/")).map(|_| ());
+        assert_eq!(refused, Err(Event::ProxyGuarded));
+        let direct = router.via(&Uri::from_static("http://in.example/")).unwrap();
+        assert!(direct.is_none());
+    }
+
     #[test]
     fn this_machine_is_reached_past_a_proxy_of_the_environment() {
         let matcher = Some(Arc::new(Matcher::builder().all("http://p:3128").build()));
         let via = |past_loopback, url: &'static str| {
-            let router = Router { matcher: matcher.clone(), past_loopback };
+            let router = Router { matcher: matcher.clone(), past_loopback, guarded: false };
             router.via(&Uri::from_static(url)).unwrap().is_some()
         };
         for url in ["http://localhost:1/", "http://127.0.0.1/", "https://[::1]/"] {

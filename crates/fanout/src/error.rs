@@ -57,7 +57,8 @@ pub enum ErrorKind {
     Rejected,
     /// The sink wants other credentials (HTTP 401, 407, `UNAUTHENTICATED`).
     Unauthenticated,
-    /// The credentials are known and do not suffice (HTTP 402, 403, 451, `PERMISSION_DENIED`).
+    /// The credentials are known and do not suffice (HTTP 402, 403, 451, `PERMISSION_DENIED`), or an
+    /// address guard on this side does not let the request go there.
     Forbidden,
     /// The address leads to nothing (HTTP 404, 410, `NOT_FOUND`).
     NotFound,

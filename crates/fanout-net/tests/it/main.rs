@@ -3,6 +3,7 @@
 
 mod abandoned;
 mod errors;
+mod guard;
 mod http2;
 mod pool;
 mod proxy;
