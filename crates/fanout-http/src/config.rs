@@ -41,6 +41,8 @@ pub struct HttpSinkBuilder {
     rules: Rules,
     #[cfg(feature = "tower")]
     carrier: Option<Arc<dyn crate::service::Carrier>>,
+    #[cfg(feature = "webhook")]
+    signer: Option<crate::Signer>,
 }
 
 impl HttpSinkBuilder {
@@ -66,7 +68,15 @@ impl HttpSinkBuilder {
             rules: Rules::default(),
             #[cfg(feature = "tower")]
             carrier: None,
+            #[cfg(feature = "webhook")]
+            signer: None,
         }
+    }
+
+    #[cfg(feature = "webhook")]
+    pub(crate) fn signer(mut self, signer: crate::Signer) -> Self {
+        self.signer = Some(signer);
+        self
     }
 
     #[cfg(feature = "tower")]
@@ -324,6 +334,14 @@ impl HttpSinkBuilder {
         if self.idempotency == Idempotency::Key {
             request::no_other_key(&headers)?;
         }
+        #[cfg(feature = "webhook")]
+        if self.signer.is_some() {
+            crate::signing::no_others(&headers)?;
+            if self.compression != Compression::None {
+                return Err(bad("signed requests are not compressed: receivers would not know \
+                     which of the two bodies is signed"));
+            }
+        }
         let rules = Rules {
             success_on: Codes::parse("success_on", &self.success_on)?,
             never_on: Codes::parse("never_on", &self.never_on)?,
@@ -367,6 +385,8 @@ impl HttpSinkBuilder {
             idempotency: self.idempotency,
             redirects: self.redirects.plaintext(self.allow_plaintext),
             max_body: self.max_request_body,
+            #[cfg(feature = "webhook")]
+            signer: self.signer,
         };
         Ok(HttpSink::of(template, rules, way, self.timeout, self.max_receipt_body))
     }

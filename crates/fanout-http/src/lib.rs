@@ -29,6 +29,9 @@
 //! - `tls-ring` (on by default): TLS with the ring provider.
 //! - `tls-aws-lc`: TLS with the aws-lc-rs provider; preferred when both are on.
 //! - `zstd`: request bodies compressed with Zstandard.
+//! - `webhook`: requests signed as Standard Webhooks has it, by `HttpSinkBuilder::sign`; receivers verify them with
+//!   the crate `fanout-webhook`.
+//! - `webhook-ed25519`: signatures with Ed25519 as well.
 //! - `tower`: any tower service as the sink's client, by `HttpSinkBuilder::service`.
 #![doc = ""]
 #![doc = include_str!("../docs/http-status.md")]
@@ -43,11 +46,15 @@ mod request;
 mod rules;
 #[cfg(feature = "tower")]
 mod service;
+#[cfg(feature = "webhook")]
+mod signing;
 mod sink;
 mod vendor;
 
 pub use fanout::Idempotency;
 pub use fanout_net::{Client, ClientBuilder, HttpVersion, Proxy};
+#[cfg(feature = "webhook")]
+pub use fanout_webhook::Signer;
 
 pub use crate::classify::{Class, Hints, classify};
 pub use crate::compress::Compression;

@@ -20,6 +20,8 @@ pub(crate) struct Template {
     pub(crate) redirects: Redirects,
     /// Of the payload before compression, in bytes, inclusive.
     pub(crate) max_body: usize,
+    #[cfg(feature = "webhook")]
+    pub(crate) signer: Option<crate::Signer>,
 }
 
 impl Template {
@@ -68,6 +70,12 @@ impl Template {
         } else {
             payload.clone()
         };
+
+        // The body is final here, and nothing that identifies the sender has been added yet.
+        #[cfg(feature = "webhook")]
+        if let Some(signer) = &self.signer {
+            crate::signing::sign(signer, message, &body, &mut headers)?;
+        }
 
         let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();

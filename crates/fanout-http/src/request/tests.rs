@@ -15,6 +15,8 @@ fn template(method: Method) -> Template {
         idempotency: Idempotency::Method,
         max_body: 16,
         redirects: Redirects::none(),
+        #[cfg(feature = "webhook")]
+        signer: None,
     }
 }
 

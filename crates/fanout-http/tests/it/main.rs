@@ -11,6 +11,8 @@ mod resilient;
 mod server;
 #[cfg(feature = "tower")]
 mod service;
+#[cfg(feature = "webhook")]
+mod signed;
 
 use fanout::{Attempt, Error, Message, Receipt, Sink};
 use fanout_http::{Client, HttpSink, HttpSinkBuilder, Proxy};
