@@ -13,7 +13,8 @@ use crate::codes::Codes;
 use crate::request::{self, Template};
 use crate::rules::Rules;
 use crate::sink::Way;
-use crate::{Answer, Compression, HttpSink, Opinion, Redirects};
+use crate::version;
+use crate::{Answer, ApiVersion, Compression, HttpSink, Opinion, Redirects};
 
 /// Builds an [`HttpSink`].
 ///
@@ -29,6 +30,7 @@ pub struct HttpSinkBuilder {
     client: Option<Client>,
     connect_timeout: Option<Duration>,
     version: Option<HttpVersion>,
+    api_version: Option<ApiVersion>,
     timeout: Duration,
     max_request_body: usize,
     max_receipt_body: usize,
@@ -56,6 +58,7 @@ impl HttpSinkBuilder {
             client: None,
             connect_timeout: None,
             version: None,
+            api_version: None,
             timeout: Duration::from_secs(10),
             max_request_body: 1 << 20,
             max_receipt_body: 64 << 10,
@@ -144,6 +147,15 @@ impl HttpSinkBuilder {
     /// [`build`](Self::build).
     pub fn http_version(mut self, version: HttpVersion) -> Self {
         self.version = Some(version);
+        self
+    }
+
+    /// Sets the version of the API that this sink was written for. Default: none is named.
+    ///
+    /// It is in every request, and in every [notice](fanout::ApiNotice) that the API is deprecated or
+    /// comes to its end. [`ApiVersion`] says where APIs want it, and what is refused beside it.
+    pub fn api_version(mut self, version: ApiVersion) -> Self {
+        self.api_version = Some(version);
         self
     }
 
@@ -312,6 +324,10 @@ impl HttpSinkBuilder {
                 request::add_query(&mut url, name, value);
             }
         }
+        if let Some(version) = &self.api_version {
+            version.check()?;
+        }
+        version::in_url(self.api_version.as_ref(), &mut url)?;
         let endpoint = Endpoint::parse(&url)?;
         if !self.allow_plaintext {
             endpoint.refuse_plaintext()?;
@@ -331,6 +347,9 @@ impl HttpSinkBuilder {
             }
         }
 
+        if let Some(version) = &self.api_version {
+            version.add_headers(&mut headers)?;
+        }
         if self.idempotency == Idempotency::Key {
             request::no_other_key(&headers)?;
         }
@@ -384,6 +403,7 @@ impl HttpSinkBuilder {
             compression: self.compression,
             idempotency: self.idempotency,
             redirects: self.redirects.plaintext(self.allow_plaintext),
+            version: self.api_version,
             max_body: self.max_request_body,
             #[cfg(feature = "webhook")]
             signer: self.signer,
@@ -405,6 +425,7 @@ impl fmt::Debug for HttpSinkBuilder {
             .field("compression", &self.compression)
             .field("idempotency", &self.idempotency)
             .field("redirects", &self.redirects)
+            .field("api_version", &self.api_version)
             .field("success_on", &self.success_on)
             .field("never_on", &self.never_on)
             .field("retry_on", &self.retry_on)

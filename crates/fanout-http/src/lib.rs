@@ -35,11 +35,14 @@
 //! - `tower`: any tower service as the sink's client, by `HttpSinkBuilder::service`.
 #![doc = ""]
 #![doc = include_str!("../docs/http-status.md")]
+#![doc = ""]
+#![doc = include_str!("../docs/api-life.md")]
 
 mod classify;
 mod codes;
 mod compress;
 mod config;
+mod life;
 mod rate_limit;
 mod redirect;
 mod request;
@@ -50,6 +53,7 @@ mod service;
 mod signing;
 mod sink;
 mod vendor;
+mod version;
 
 pub use fanout::Idempotency;
 pub use fanout_net::{Client, ClientBuilder, HttpVersion, Proxy};
@@ -63,3 +67,4 @@ pub use crate::redirect::Redirects;
 pub use crate::rules::{Answer, Opinion};
 pub use crate::sink::HttpSink;
 pub use crate::vendor::vendor_class;
+pub use crate::version::ApiVersion;

@@ -7,7 +7,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::{Compression, Redirects};
+use crate::{ApiVersion, Compression, Redirects};
 
 /// Everything about the requests of one sink that does not depend on the message.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub(crate) struct Template {
     pub(crate) compression: Compression,
     pub(crate) idempotency: Idempotency,
     pub(crate) redirects: Redirects,
+    pub(crate) version: Option<ApiVersion>,
     /// Of the payload before compression, in bytes, inclusive.
     pub(crate) max_body: usize,
     #[cfg(feature = "webhook")]
@@ -71,6 +72,9 @@ impl Template {
             payload.clone()
         };
 
+        if let Some(version) = &self.version {
+            version.apply(&mut headers, message)?;
+        }
         // The body is final here, and nothing that identifies the sender has been added yet.
         #[cfg(feature = "webhook")]
         if let Some(signer) = &self.signer {

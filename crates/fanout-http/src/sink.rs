@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -18,10 +17,11 @@ use http_body::Body;
 use tokio::time::Instant;
 
 use crate::classify;
+use crate::life::Life;
 use crate::redirect::Trail;
 use crate::request::Template;
 use crate::rules::Rules;
-use crate::{Class, HttpSinkBuilder};
+use crate::{ApiVersion, Class, HttpSinkBuilder};
 
 /// An HTTP destination: every attempt is one request.
 ///
@@ -39,8 +39,8 @@ pub struct HttpSink {
     way: Way,
     timeout: Duration,
     max_receipt_body: usize,
-    /// Whether the announced end of this API was reported before.
-    warned: Arc<AtomicBool>,
+    /// What was heard of the end of this API.
+    life: Arc<Life>,
 }
 
 /// What one request of an attempt came to.
@@ -114,13 +114,14 @@ impl HttpSink {
         timeout: Duration,
         max_receipt_body: usize,
     ) -> Self {
+        let life = Life::of(template.version.as_ref().map(ApiVersion::as_str));
         Self {
             template: Arc::new(template),
+            life: Arc::new(life),
             rules: Arc::new(rules),
             way,
             timeout,
             max_receipt_body,
-            warned: Arc::default(),
         }
     }
 
@@ -178,7 +179,12 @@ impl HttpSink {
             Class::Delivered | Class::Accepted => {
                 let read = read_to_limit_by(body, self.max_receipt_body, Some(deadline)).await;
                 let accepted = class == Class::Accepted;
-                Ok(Answered::Here(self.receipt(head.status, &head.headers, read, accepted)))
+                let receipt = self.receipt(head.status, &head.headers, read, accepted);
+                let announced = self.life.hear(&head.headers, trail.endpoint());
+                Ok(Answered::Here(match announced {
+                    Some(announced) => announced.on_receipt(receipt),
+                    None => receipt,
+                }))
             }
             Class::Failed { kind, effect, advice, possibly_done } => {
                 // The status stands, whatever becomes of its body: nobody waits long for that.
@@ -192,6 +198,13 @@ impl HttpSink {
                 } else {
                     classify::hint(head.status.as_u16(), hints.keyed).map(Cow::from)
                 };
+                let announced = self.life.hear(&head.headers, trail.endpoint());
+                let code = head.status.as_u16();
+                let epitaph = self.life.epitaph(code, announced.as_ref(), SystemTime::now());
+                let hint = match &epitaph {
+                    Some((text, _)) => Some(Cow::from(text.clone())),
+                    None => hint,
+                };
                 // The path may be a secret, as those of webhooks are: the place is enough.
                 let endpoint = trail.endpoint();
                 let mut error = refusal(kind, head.status, &head.headers, hint)
@@ -202,6 +215,11 @@ impl HttpSink {
                 if possibly_done {
                     error = error.with_possibly_done();
                 }
+                error = match (announced, epitaph) {
+                    (Some(announced), _) => announced.on_error(error),
+                    (None, Some((_, notice))) => error.with_api(notice),
+                    (None, None) => error,
+                };
                 Err(error)
             }
         }
@@ -229,14 +247,6 @@ impl HttpSink {
         if status == StatusCode::PARTIAL_CONTENT {
             receipt =
                 receipt.with_notice("the answer is partial (206), and no range was asked for");
-        }
-        // RFC 9745 and RFC 8594. Once is enough: it concerns the API, not this message.
-        let ending = ["deprecation", "sunset"].into_iter().find(|name| headers.contains_key(*name));
-        if let Some(name) = ending
-            && !self.warned.swap(true, Ordering::Relaxed)
-        {
-            receipt =
-                receipt.with_notice(format!("the server announces the end of this API ({name})"));
         }
         receipt
     }

@@ -54,13 +54,6 @@ pub(super) const CASES: &[SinkCase] = &[
         "a body of 8 MiB is read up to what the sink keeps, and the receipt says that it was cut"
     ),
     sink_case!(
-        deprecation,
-        "http/deprecation_is_noticed",
-        [Http],
-        "`Deprecation` or `Sunset` on a success leaves it a success, and is noted once per sink (RFC 9745, \
-         RFC 8594)"
-    ),
-    sink_case!(
         headers,
         "http/metadata_is_headers",
         [Http],
@@ -151,24 +144,6 @@ async fn long_body(harness: Arc<dyn Harness>) -> Outcome {
     // What was not read does not spoil the next send.
     let again = scene.send().await;
     ensure!(again.is_ok(), "the next send returned {}", shown(&again));
-    Ok(())
-}
-
-async fn deprecation(harness: Arc<dyn Harness>) -> Outcome {
-    for (name, value) in
-        [("deprecation", "@1688169599"), ("sunset", "Wed, 11 Nov 2026 23:59:59 GMT")]
-    {
-        let scene = Scene::set(&harness, Answer::respond("").with_metadata(name, value)).await?;
-        for wanted in [1, 0] {
-            let result = scene.send().await;
-            let notices = result.as_ref().map(|receipt| receipt.notices().count());
-            ensure!(
-                matches!(notices, Ok(count) if count == wanted),
-                "`{name}` is worth {wanted} notices here, and it returned {} with {notices:?}",
-                shown(&result)
-            );
-        }
-    }
     Ok(())
 }
 

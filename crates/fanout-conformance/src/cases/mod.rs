@@ -10,6 +10,7 @@ mod engine_verdict;
 mod explore;
 mod grpc;
 mod http;
+mod http_life;
 mod http_status;
 mod policy;
 mod policy_engine;
@@ -90,6 +91,7 @@ pub fn sink_suite(harness: impl Harness) -> Suite {
         sink_drop::CASES,
         http_status::CASES,
         http::CASES,
+        http_life::CASES,
         grpc::CASES,
     ]
     .into_iter();

@@ -81,6 +81,7 @@ const BROKEN: &[Row] = &[
             "http/impossible_status",
             "http/broken_body_of_a_refusal",
             "http/interrupted_before_the_head",
+            "http/deprecation_of_a_refusal",
         ],
     ),
     (
@@ -108,7 +109,43 @@ const BROKEN: &[Row] = &[
             "http/accepted_is_success",
             "http/broken_body_of_a_success",
             "http/deprecation_is_noticed",
+            "http/successor_is_named",
         ],
+    ),
+    (
+        "warns every time",
+        |endpoint| {
+            changed(sink(endpoint), |result| {
+                let again = "this API is deprecated";
+                result.map(|r| r.with_notice(again)).map_err(|e| e.with_notice(again))
+            })
+        },
+        &["http/deprecation_is_noticed", "http/deprecation_of_a_refusal"],
+    ),
+    (
+        "makes errors of its own",
+        |endpoint| {
+            changed(sink(endpoint), |result| {
+                result.map_err(|error| {
+                    Error::new(error.kind(), "the server refused it")
+                        .with_effect(error.effect())
+                        .with_advice(error.advice())
+                })
+            })
+        },
+        &["http/deprecation_of_a_refusal", "http/gone_after_its_sunset"],
+    ),
+    (
+        "shows what it was told as it was told",
+        |endpoint| {
+            changed(sink(endpoint), |result| {
+                result.map(|receipt| {
+                    let link = receipt.metadata().get("link").unwrap_or_default().to_owned();
+                    receipt.with_notice(link)
+                })
+            })
+        },
+        &["http/hostile_announcement"],
     ),
     ("follows redirects", following, &["http/redirect_is_not_followed"]),
     (

@@ -14,7 +14,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::request::IDEMPOTENCY_KEY;
 
-mod resolve;
+pub(crate) mod resolve;
 
 /// Which redirects a sink follows.
 ///

@@ -5,7 +5,7 @@ use http::Uri;
 /// Resolves `reference` against `base`, without the fragment; `None` when it is no reference at all.
 ///
 /// What comes out has still to be checked: it may have any scheme.
-pub(super) fn resolve(base: &Uri, reference: &str) -> Option<String> {
+pub(crate) fn resolve(base: &Uri, reference: &str) -> Option<String> {
     // No reference has these. Browsers take a backslash for a slash, so what it means is in doubt.
     if reference.chars().any(|c| c.is_control() || c == ' ' || c == '\\') {
         return None;

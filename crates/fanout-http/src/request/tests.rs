@@ -13,6 +13,7 @@ fn template(method: Method) -> Template {
         headers: headers.into_iter().collect(),
         compression: Compression::None,
         idempotency: Idempotency::Method,
+        version: None,
         max_body: 16,
         redirects: Redirects::none(),
         #[cfg(feature = "webhook")]

@@ -13,6 +13,7 @@ mod server;
 mod service;
 #[cfg(feature = "webhook")]
 mod signed;
+mod versions;
 
 use fanout::{Attempt, Error, Message, Receipt, Sink};
 use fanout_http::{Client, HttpSink, HttpSinkBuilder, Proxy};
