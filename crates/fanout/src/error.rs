@@ -244,6 +244,37 @@ impl Error {
         self
     }
 
+    /// Rewrites every text of this error: message, context, excerpt and causes. For transports, to take
+    /// out what an answer repeats of a credential.
+    ///
+    /// `rewrite` returns `None` for a text that may stay. When a cause may not stay as it is, all causes
+    /// become one that has their texts, rewritten, and nothing else of them.
+    #[must_use]
+    pub fn rewrite(mut self, rewrite: impl Fn(&str) -> Option<String>) -> Self {
+        let inner = &mut *self.0;
+        if let Some(text) = rewrite(&inner.message) {
+            inner.message = text.into();
+        }
+        for (_, value) in &mut inner.context {
+            if let Some(text) = rewrite(value) {
+                *value = text;
+            }
+        }
+        if let Some(text) = inner.excerpt.as_deref().and_then(&rewrite) {
+            inner.excerpt = Some(text.into());
+        }
+        let first = inner.source.as_deref().map(|source| source as &(dyn StdError + 'static));
+        let causes: Vec<_> = std::iter::successors(first, |&error| error.source())
+            .map(|error| (error.to_string(), format!("{error:?}")))
+            .collect();
+        // What a cause shows of itself to programmers gets into logs as well.
+        if causes.iter().any(|(shown, debug)| rewrite(shown).or_else(|| rewrite(debug)).is_some()) {
+            let texts = causes.into_iter().map(|(shown, _)| rewrite(&shown).unwrap_or(shown));
+            inner.source = Some(texts.collect::<Vec<_>>().join(": ").into());
+        }
+        self
+    }
+
     /// Marks a conflict that an earlier attempt of the same message may have caused itself.
     #[must_use]
     pub fn with_possibly_done(mut self) -> Self {

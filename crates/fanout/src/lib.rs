@@ -70,6 +70,7 @@ pub mod policy;
 mod receipt;
 mod report;
 pub mod resilience;
+mod secret;
 mod sink;
 mod sink_ext;
 
@@ -91,6 +92,7 @@ pub use crate::report::{
     Completeness, Delivery, OnConflict, Outcome, Report, Resend, Role, SkipReason, StopReason,
     Unsatisfied,
 };
+pub use crate::secret::{Exposed, Secret};
 pub use crate::sink::{Sink, SinkFn, sink_fn};
 pub use crate::sink_ext::{Filter, Inspect, MapMessage, SinkExt};
 
@@ -104,5 +106,6 @@ const _: () = {
     shared::<Message>();
     shared::<Receipt>();
     shared::<Report>();
+    shared::<Secret>();
     shared::<resilience::Resilient<MemorySink>>();
 };
