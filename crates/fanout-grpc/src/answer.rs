@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use fanout::{Effect, Error, ErrorKind, RetryAdvice};
+use fanout_net::auth::{Proofs, Renewal};
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tonic::Code;
@@ -33,14 +34,27 @@ impl Answer {
     }
 
     /// Returns the error of a call for which the library returned `made_up`, which is the server's
-    /// own status only if the server sent one.
-    pub(crate) fn into_error(self, made_up: &tonic::Status, earlier: Effect) -> Error {
+    /// own status only if the server sent one. A refusal of the `proofs` is told to their credentials.
+    pub(crate) fn into_error(
+        self,
+        made_up: &tonic::Status,
+        earlier: Effect,
+        proofs: &Proofs,
+    ) -> Error {
         let error = self.into_classified(made_up, earlier);
-        match error.kind() {
-            // The table says: once, with a fresh credential. This sink has none to fetch.
-            ErrorKind::Unauthenticated => error.with_advice(RetryAdvice::Never),
+        // Without a status it was a proxy that wants credentials, and not these.
+        let refused = error.kind() == ErrorKind::Unauthenticated && error.status().is_some();
+        let renewal = if refused { proofs.refused() } else { Renewal::Impossible };
+        let error = match (error.kind(), renewal) {
+            (ErrorKind::Unauthenticated, Renewal::Possible) => error,
+            // The table says: once, with a fresh credential. There is none to be had.
+            (ErrorKind::Unauthenticated, Renewal::Impossible) => {
+                error.with_advice(RetryAdvice::Never)
+            }
             _ => error,
-        }
+        };
+        // The server may repeat what it was sent.
+        proofs.scrub(error)
     }
 
     fn into_classified(mut self, made_up: &tonic::Status, earlier: Effect) -> Error {
@@ -119,7 +133,7 @@ mod tests {
     }
 
     fn error(answer: Answer) -> Error {
-        answer.into_error(&tonic::Status::unknown("s"), Effect::None)
+        answer.into_error(&tonic::Status::unknown("s"), Effect::None, &Proofs::default())
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use fanout::{Error, ErrorKind, Idempotency};
+use fanout::{Error, ErrorKind, Idempotency, Secret};
+use fanout_net::auth::{ApiKey, CredentialSet, Credentials};
 use fanout_net::{Client, Endpoint, HttpVersion};
 use http::HeaderMap;
 
+use crate::prove;
 use crate::request::{MethodName, add, no_other_key};
 use crate::schema::Schema;
 use crate::sink::{GrpcSink, Settings};
@@ -20,6 +22,7 @@ pub struct GrpcSinkBuilder {
     allow_plaintext: bool,
     client: Option<Client>,
     metadata: Vec<(String, String)>,
+    credentials: CredentialSet,
     schema: Schema,
     timeout: Duration,
     max_request: usize,
@@ -49,6 +52,7 @@ impl GrpcSinkBuilder {
             allow_plaintext: false,
             client: None,
             metadata: Vec::new(),
+            credentials: CredentialSet::default(),
             schema: Schema::default(),
             timeout: Duration::from_secs(10),
             max_request: 1024 * 1024,
@@ -86,6 +90,42 @@ impl GrpcSinkBuilder {
     /// `user-agent` and the like) are refused by [`build`](Self::build).
     pub fn metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.metadata.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds metadata whose value is a secret, read anew for every call, so that one from a file follows the
+    /// file. Short for [`auth`](Self::auth) with [`ApiKey::header`].
+    pub fn secret_metadata(self, name: impl AsRef<str>, value: Secret) -> Self {
+        self.auth(ApiKey::header(name, value))
+    }
+
+    /// Adds credentials, which are asked for a proof on every call, within its time: [`Bearer`],
+    /// [`Basic`], [`ApiKey`], or your own. May be called again to add more.
+    ///
+    /// The proof is metadata, of calls to reflection and to the health service too. When the server refuses
+    /// it (`UNAUTHENTICATED`) and it can be renewed, the advice of the error is
+    /// [`Once`](fanout::RetryAdvice::Once), which a [resilient](fanout::SinkExt::resilient) sink follows one
+    /// time; else it is [`Never`](fanout::RetryAdvice::Never). What it writes nobody else may set:
+    /// metadata of the same name is refused by [`build`](Self::build), in a message when that is sent. What
+    /// a refusal repeats of it is `***` in the error.
+    ///
+    /// [`Bearer`]: crate::auth::Bearer
+    /// [`Basic`]: crate::auth::Basic
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use fanout::Secret;
+    /// use fanout_grpc::GrpcSink;
+    /// use fanout_grpc::auth::Bearer;
+    ///
+    /// let sink = GrpcSink::unary("grpcs://audit.example.com", "audit.v1.Audit/Record")
+    ///     .auth(Bearer::new(Secret::from_file("/run/secrets/audit-token")?))
+    ///     .build()?;
+    /// # Ok::<(), fanout::Error>(())
+    /// ```
+    pub fn auth(mut self, credentials: impl Credentials + 'static) -> Self {
+        self.credentials.add(credentials);
         self
     }
 
@@ -161,8 +201,10 @@ impl GrpcSinkBuilder {
     /// # Errors
     ///
     /// [`ErrorKind::Build`] when the endpoint is no URL of the schemes `http`, `https`, `grpc` or
-    /// `grpcs`, has a query, or is without TLS and [was not allowed](Self::allow_plaintext) to be; when the method is not named in full, is not in the descriptor set, or
-    /// streams; when metadata is not valid, or is an idempotency key beside the sink's own; when the timeout is zero; when the client does not speak
+    /// `grpcs`, has a query, or is without TLS and [was not allowed](Self::allow_plaintext) to be; when the
+    /// method is not named in full, is not in the descriptor set, or streams; when metadata is not valid, or is
+    /// an idempotency key beside the sink's own; when [credentials](Self::auth) want a query, or a place that
+    /// is taken; when the timeout is zero; when the client does not speak
     /// HTTP/2; when certificates do not hold together, or are given beside a client.
     pub fn build(self) -> Result<GrpcSink, Error> {
         let refused = |message: &'static str| Err(Error::new(ErrorKind::Build, message));
@@ -181,6 +223,7 @@ impl GrpcSinkBuilder {
         if self.idempotency == Idempotency::Key {
             no_other_key(&headers)?;
         }
+        prove::check(&self.credentials, &headers)?;
         let client = match (self.client, self.roots, self.identity) {
             (Some(client), None, None) => client,
             (Some(_), _, _) => {
@@ -199,6 +242,7 @@ impl GrpcSinkBuilder {
                 endpoint,
                 method,
                 headers,
+                credentials: self.credentials,
                 timeout: self.timeout,
                 max_request: self.max_request,
                 max_response: self.max_response,
@@ -217,6 +261,7 @@ impl std::fmt::Debug for GrpcSinkBuilder {
         f.debug_struct("GrpcSinkBuilder")
             .field("method", &self.method)
             .field("metadata", &names)
+            .field("credentials", &self.credentials)
             .field("schema", &self.schema)
             .field("timeout", &self.timeout)
             .field("max_request", &self.max_request)

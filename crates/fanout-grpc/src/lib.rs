@@ -35,6 +35,7 @@ mod config;
 mod explain;
 mod health;
 mod nearest;
+mod prove;
 mod reflection;
 mod request;
 mod schema;
@@ -43,6 +44,7 @@ mod transcode;
 mod wire;
 
 pub use fanout::Idempotency;
+pub use fanout_net::auth;
 pub use fanout_net::{Client, ClientBuilder, HttpVersion, Proxy};
 
 pub use crate::config::{Compression, GrpcSinkBuilder};

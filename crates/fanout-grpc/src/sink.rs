@@ -9,6 +9,7 @@ use fanout::{
     Attempt, BodyState, Effect, Error, ErrorKind, Idempotency, Message, Metadata, Reach, Receipt,
     Sink, Status, TimeoutScope, async_trait,
 };
+use fanout_net::auth::{CredentialSet, Proofs};
 use fanout_net::{Client, Endpoint};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -24,6 +25,7 @@ use crate::classify::{LocalFailure, classify_local};
 use crate::codec::Raw;
 use crate::config::{Compression, GrpcSinkBuilder};
 use crate::health::{self, Health};
+use crate::prove;
 use crate::reflection::{Server, Shared};
 use crate::request::{MethodName, headers, metadata};
 use crate::schema::{Method, Schema};
@@ -58,6 +60,7 @@ pub(crate) struct Settings {
     pub(crate) endpoint: Endpoint,
     pub(crate) method: MethodName,
     pub(crate) headers: HeaderMap,
+    pub(crate) credentials: CredentialSet,
     pub(crate) timeout: Duration,
     pub(crate) max_request: usize,
     pub(crate) max_response: usize,
@@ -110,7 +113,8 @@ impl GrpcSink {
     /// Asks the server's health service whether the service of this sink takes calls now.
     ///
     /// A probe for people and for start-up checks; sends do not ask first. It takes at most the sink's
-    /// [`timeout`](GrpcSinkBuilder::timeout) and carries the sink's metadata.
+    /// [`timeout`](GrpcSinkBuilder::timeout) and carries the sink's metadata and
+    /// credentials.
     ///
     /// # Errors
     ///
@@ -123,12 +127,17 @@ impl GrpcSink {
     pub async fn health(&self) -> Result<Health, Error> {
         let settings = &self.0.settings;
         let deadline = Instant::now() + settings.timeout;
-        let headers = headers(&settings.headers, &Metadata::default(), 1, None, settings.timeout);
-        let payload = health::question(settings.method.service());
-        let path = PathAndQuery::from_static(health::PATH);
-        let answered = self.0.call(path, payload, headers?, None, deadline).await;
-        health::judge(answered.map(|(reply, _)| reply))
-            .map_err(|error| self.0.place(error.with_effect(Effect::None)))
+        let ask = async {
+            let mut proofs = settings.credentials.proofs(deadline).await?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut headers = headers(&settings.headers, &Metadata::default(), 1, None, left)?;
+            prove::write(&mut proofs, &mut headers)?;
+            let payload = health::question(settings.method.service());
+            let path = PathAndQuery::from_static(health::PATH);
+            let answered = self.0.call(path, payload, headers, None, deadline, &proofs).await;
+            health::judge(answered.map(|(reply, _)| reply))
+        };
+        ask.await.map_err(|error| self.0.place(error.with_effect(Effect::None)))
     }
 }
 
@@ -170,16 +179,20 @@ impl Inner {
                 .with_context("size", format!("{} bytes", payload.len()))
                 .with_context("limit", format!("{} bytes", settings.max_request)));
         }
+        let mut proofs = settings.credentials.proofs(deadline).await?;
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(out_of_time("there was no time left to send the message"));
         }
         let keyed = settings.idempotency == Idempotency::Key;
         let key = keyed.then(|| attempt.idempotency_key());
-        let headers = headers(&settings.headers, message.metadata(), attempt.number(), key, left)?;
+        let number = attempt.number();
+        let mut headers = headers(&settings.headers, message.metadata(), number, key, left)?;
+        prove::write(&mut proofs, &mut headers)?;
 
         let path = settings.method.path().clone();
-        let (reply, answer) = self.call(path, payload, headers, Some(attempt), deadline).await?;
+        let call = self.call(path, payload, headers, Some(attempt), deadline, &proofs);
+        let (reply, answer) = call.await?;
         receipt(&reply, &answer, method)
     }
 
@@ -193,6 +206,7 @@ impl Inner {
         headers: HeaderMap,
         attempt: Option<&Attempt>,
         deadline: Instant,
+        proofs: &Proofs,
     ) -> Result<(Bytes, Answer), Error> {
         let settings = &self.settings;
         let seen = Seen::default();
@@ -216,7 +230,7 @@ impl Inner {
             Ok(reply) => Ok((reply.into_inner(), answer)),
             Err(status) => {
                 let earlier = attempt.map_or(Effect::None, Attempt::earlier_effect);
-                Err(answer.into_error(&status, earlier))
+                Err(answer.into_error(&status, earlier, proofs))
             }
         }
     }
@@ -233,6 +247,7 @@ impl Inner {
             client: &settings.client,
             origin: settings.endpoint.uri(),
             headers: &settings.headers,
+            credentials: &settings.credentials,
             deadline,
         };
         let fetched = shared.get_or_fetch(|| server.method(&settings.method));
@@ -292,6 +307,7 @@ impl fmt::Debug for GrpcSink {
             .field("endpoint", &settings.endpoint)
             .field("method", &format_args!("{}", settings.method))
             .field("metadata", &settings.headers.keys().collect::<Vec<_>>())
+            .field("credentials", &settings.credentials)
             .field("timeout", &settings.timeout)
             .field("max_request", &settings.max_request)
             .field("max_response", &settings.max_response)

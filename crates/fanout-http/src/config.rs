@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanout::{Error, ErrorKind, Idempotency};
+use fanout::{Error, ErrorKind, Idempotency, Secret};
+use fanout_net::auth::{ApiKey, CredentialSet, Credentials};
 use fanout_net::{Client, Endpoint, HttpVersion};
 use http::{HeaderMap, Method};
 
 use crate::classify::YEAR;
 use crate::codes::Codes;
+use crate::prove;
 use crate::request::{self, Template};
 use crate::rules::Rules;
 use crate::sink::Way;
@@ -27,6 +29,7 @@ pub struct HttpSinkBuilder {
     headers: Vec<(String, String)>,
     query: Vec<(String, String)>,
     allow_plaintext: bool,
+    credentials: CredentialSet,
     client: Option<Client>,
     connect_timeout: Option<Duration>,
     version: Option<HttpVersion>,
@@ -55,6 +58,7 @@ impl HttpSinkBuilder {
             headers: Vec::new(),
             query: Vec::new(),
             allow_plaintext: false,
+            credentials: CredentialSet::default(),
             client: None,
             connect_timeout: None,
             version: None,
@@ -114,6 +118,45 @@ impl HttpSinkBuilder {
     /// Adds a pair to the query of the URL, percent-encoded, after those that are there.
     pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds a header whose value is a secret, read anew for every attempt, so that one from a file follows
+    /// the file. Short for [`auth`](Self::auth) with [`ApiKey::header`].
+    pub fn secret_header(self, name: impl AsRef<str>, value: Secret) -> Self {
+        self.auth(ApiKey::header(name, value))
+    }
+
+    /// Adds credentials, which are asked for a proof on every attempt, within its time: [`Bearer`],
+    /// [`Basic`], [`ApiKey`], or your own. May be called again to add more.
+    ///
+    /// When the server refuses them (401) and they can be renewed, the advice of the error is
+    /// [`Once`](fanout::RetryAdvice::Once), which a [resilient](fanout::SinkExt::resilient) sink follows one
+    /// time; else it is [`Never`](fanout::RetryAdvice::Never). What they write nobody else may set: a
+    /// header or a query pair of the same name is refused by [`build`](Self::build), in a message's
+    /// metadata when it is sent. What a refusal repeats of them is `***` in the error.
+    ///
+    /// [`Bearer`]: crate::auth::Bearer
+    /// [`Basic`]: crate::auth::Basic
+    ///
+    /// # Standards
+    ///
+    /// RFC 9110 section 11.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use fanout::Secret;
+    /// use fanout_http::HttpSink;
+    /// use fanout_http::auth::Bearer;
+    ///
+    /// let sink = HttpSink::post("https://api.example.com/v1/orders")
+    ///     .auth(Bearer::new(Secret::from_env("BILLING_TOKEN")?))
+    ///     .build()?;
+    /// # Ok::<(), fanout::Error>(())
+    /// ```
+    pub fn auth(mut self, credentials: impl Credentials + 'static) -> Self {
+        self.credentials.add(credentials);
         self
     }
 
@@ -300,7 +343,9 @@ impl HttpSinkBuilder {
     /// # Errors
     ///
     /// [`ErrorKind::Build`] when the URL, the method, a header, a set of statuses or a number is not
-    /// possible, when the URL is without TLS and [was not allowed](Self::allow_plaintext) to be, when there is an idempotency key beside the sink's own, or when a shared client is given
+    /// possible, when the URL is without TLS and [was not allowed](Self::allow_plaintext) to be, when there
+    /// is an idempotency key beside the sink's own, when something else is set where
+    /// [credentials](Self::auth) go, or when a shared client is given
     /// together with a setting that only a client of its own could have. No header value and no query is
     /// ever in the text.
     pub fn build(self) -> Result<HttpSink, Error> {
@@ -361,7 +406,9 @@ impl HttpSinkBuilder {
                      which of the two bodies is signed"));
             }
         }
+        prove::check(&self.credentials, &headers, endpoint.uri())?;
         let rules = Rules {
+            credentials: !self.credentials.is_empty(),
             success_on: Codes::parse("success_on", &self.success_on)?,
             never_on: Codes::parse("never_on", &self.never_on)?,
             retry_on: Codes::parse("retry_on", &self.retry_on)?,
@@ -408,7 +455,14 @@ impl HttpSinkBuilder {
             #[cfg(feature = "webhook")]
             signer: self.signer,
         };
-        Ok(HttpSink::of(template, rules, way, self.timeout, self.max_receipt_body))
+        Ok(HttpSink::of(
+            template,
+            rules,
+            way,
+            self.timeout,
+            self.max_receipt_body,
+            self.credentials,
+        ))
     }
 }
 
@@ -419,6 +473,7 @@ impl fmt::Debug for HttpSinkBuilder {
             .field("method", &self.method)
             .field("endpoint", &Endpoint::parse(&self.url).ok())
             .field("headers", &names)
+            .field("credentials", &self.credentials)
             .field("timeout", &self.timeout)
             .field("max_request_body", &self.max_request_body)
             .field("max_receipt_body", &self.max_receipt_body)

@@ -43,6 +43,7 @@ mod codes;
 mod compress;
 mod config;
 mod life;
+mod prove;
 mod rate_limit;
 mod redirect;
 mod request;
@@ -56,6 +57,7 @@ mod vendor;
 mod version;
 
 pub use fanout::Idempotency;
+pub use fanout_net::auth;
 pub use fanout_net::{Client, ClientBuilder, HttpVersion, Proxy};
 #[cfg(feature = "webhook")]
 pub use fanout_webhook::Signer;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use fanout::{Error, ErrorKind, Idempotency, IdempotencyKey, Message};
 use fanout_net::Endpoint;
+use fanout_net::auth::is_credential_header;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -114,6 +115,13 @@ pub(crate) fn header(key: &str, text: &str) -> Result<(HeaderName, HeaderValue),
         return Err(Error::new(ErrorKind::Build, "this is no valid header name")
             .with_context("header", shown));
     };
+    not_reserved(&name)?;
+    let value = value(&name, text)?;
+    Ok((name, value))
+}
+
+/// Refuses names that are the client's to write.
+pub(crate) fn not_reserved(name: &HeaderName) -> Result<(), Error> {
     if RESERVED.contains(&name.as_str()) {
         return Err(Error::new(
             ErrorKind::Build,
@@ -121,8 +129,7 @@ pub(crate) fn header(key: &str, text: &str) -> Result<(HeaderName, HeaderValue),
         )
         .with_context("header", name.as_str()));
     }
-    let value = value(&name, text)?;
-    Ok((name, value))
+    Ok(())
 }
 
 /// Refuses a key of the user's where the sink writes its own.
@@ -160,7 +167,7 @@ fn value(name: &HeaderName, text: &str) -> Result<HeaderValue, Error> {
         Error::new(ErrorKind::Build, "the value has a line break or another control character")
             .with_context("header", name.as_str())
     })?;
-    value.set_sensitive(SENSITIVE.contains(&name.as_str()));
+    value.set_sensitive(is_credential_header(name));
     Ok(value)
 }
 
@@ -183,9 +190,6 @@ const RESERVED: &[&str] = &[
     "transfer-encoding",
     "upgrade",
 ];
-
-/// Never to be kept in a compression table of HTTP/2 (RFC 7541 section 7.1.3), nor shown.
-const SENSITIVE: &[&str] = &["api-key", "authorization", "cookie", "x-api-key", "x-auth-token"];
 
 /// RFC 3986 section 2.3.
 const NOT_UNRESERVED: &AsciiSet =

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use fanout::{Effect, ErrorKind, RetryAdvice};
+use fanout_net::auth::Renewal;
 use http::HeaderMap;
 
 use crate::codes::Codes;
@@ -40,6 +41,8 @@ pub(crate) struct Rules {
     pub(crate) trust_503: bool,
     pub(crate) vendor_codes: bool,
     pub(crate) rate_limit: bool,
+    /// Whether there are credentials, which may be renewed when they are refused.
+    pub(crate) credentials: bool,
     pub(crate) classifiers: Vec<Classifier>,
 }
 
@@ -72,8 +75,10 @@ impl Rules {
     fn by_code(&self, code: u16, hints: Hints) -> (Class, bool) {
         let vendor = if self.vendor_codes { vendor_class(code, hints) } else { None };
         let class = match vendor.unwrap_or_else(|| classify(code, hints)) {
-            // The table says: once, with a fresh credential. This sink has none to fetch.
-            refused @ Class::Failed { kind: ErrorKind::Unauthenticated, .. } => {
+            // The table says: once, with a fresh credential. Nobody fetches one for the proxy.
+            refused @ Class::Failed { kind: ErrorKind::Unauthenticated, .. }
+                if !self.credentials || code == PROXY =>
+            {
                 refused.with_advice(RetryAdvice::Never)
             }
             class => class,
@@ -95,7 +100,34 @@ impl Rules {
         };
         (class, self.never_on.contain(code))
     }
+
+    /// Corrects what a refusal of the credentials means by whether they can be renewed. Each refusal
+    /// is told to them, by asking `renewal`.
+    pub(crate) fn after_refusal(
+        &self,
+        class: Class,
+        code: u16,
+        hints: Hints,
+        renewal: impl FnOnce() -> Renewal,
+    ) -> Class {
+        let Class::Failed { kind: ErrorKind::Unauthenticated, advice, .. } = class else {
+            return class;
+        };
+        if !self.credentials || code == PROXY {
+            return class;
+        }
+        match (renewal(), advice) {
+            (Renewal::Impossible, RetryAdvice::Once) if self.retry_on.contain(code) => {
+                class.with_advice(hints.delay_or(RetryAdvice::Backoff))
+            }
+            (Renewal::Impossible, RetryAdvice::Once) => class.with_advice(RetryAdvice::Never),
+            _ => class,
+        }
+    }
 }
+
+/// "Proxy Authentication Required": the refusal of another's credentials.
+const PROXY: u16 = 407;
 
 impl Answer<'_> {
     /// Returns the status code.
@@ -139,6 +171,7 @@ impl fmt::Debug for Rules {
             .field("trust_503", &self.trust_503)
             .field("vendor_codes", &self.vendor_codes)
             .field("rate_limit", &self.rate_limit)
+            .field("credentials", &self.credentials)
             .field("classifiers", &self.classifiers.len())
             .finish()
     }

@@ -10,6 +10,7 @@ use fanout::{
     Attempt, BodyState, Effect, Error, ErrorKind, Idempotency, Message, Metadata, Reach, Receipt,
     Sink, Status, async_trait,
 };
+use fanout_net::auth::{CredentialSet, Proofs, Renewal};
 use fanout_net::{Client, OutBody, read_to_limit_by};
 use http::header::LOCATION;
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -21,7 +22,7 @@ use crate::life::Life;
 use crate::redirect::Trail;
 use crate::request::Template;
 use crate::rules::Rules;
-use crate::{ApiVersion, Class, HttpSinkBuilder};
+use crate::{ApiVersion, Class, HttpSinkBuilder, prove};
 
 /// An HTTP destination: every attempt is one request.
 ///
@@ -39,6 +40,7 @@ pub struct HttpSink {
     way: Way,
     timeout: Duration,
     max_receipt_body: usize,
+    credentials: Arc<CredentialSet>,
     /// What was heard of the end of this API.
     life: Arc<Life>,
 }
@@ -113,6 +115,7 @@ impl HttpSink {
         way: Way,
         timeout: Duration,
         max_receipt_body: usize,
+        credentials: CredentialSet,
     ) -> Self {
         let life = Life::of(template.version.as_ref().map(ApiVersion::as_str));
         Self {
@@ -122,15 +125,29 @@ impl HttpSink {
             way,
             timeout,
             max_receipt_body,
+            credentials: Arc::new(credentials),
         }
     }
 
     async fn attempt(&self, message: &Message, attempt: &Attempt) -> Result<Receipt, Error> {
         let own = Instant::now() + self.timeout;
         let deadline = attempt.deadline().map_or(own, |deadline| deadline.min(own));
+        let mut request = self.template.request(message, attempt.idempotency_key())?;
+        let proofs = prove::prove(&self.credentials, &mut request, deadline).await?;
+        let result = self.exchange(request, attempt, deadline, &proofs).await;
+        // An answer may repeat what it was sent.
+        result.map_err(|error| proofs.scrub(error))
+    }
+
+    async fn exchange(
+        &self,
+        mut request: Request<Bytes>,
+        attempt: &Attempt,
+        deadline: Instant,
+        proofs: &Proofs,
+    ) -> Result<Receipt, Error> {
         let earlier = attempt.earlier_effect();
         let mut trail = Trail::new(self.template.redirects, &self.template.endpoint);
-        let mut request = self.template.request(message, attempt.idempotency_key())?;
         loop {
             trail.keep(&request);
             let answered = match &self.way {
@@ -138,14 +155,18 @@ impl HttpSink {
                     let request = request
                         .map(|payload| OutBody::whole(payload).with_attempt(attempt.clone()));
                     match client.send_by(request, Some(deadline)).await {
-                        Ok(response) => self.answer(response, deadline, earlier, &mut trail).await,
+                        Ok(response) => {
+                            self.answer(response, deadline, earlier, &mut trail, proofs).await
+                        }
                         Err(error) => Err(error),
                     }
                 }
                 #[cfg(feature = "tower")]
                 Way::Service(service) => {
                     match service.carry(request, attempt, deadline, trail.endpoint()).await {
-                        Ok(response) => self.answer(response, deadline, earlier, &mut trail).await,
+                        Ok(response) => {
+                            self.answer(response, deadline, earlier, &mut trail, proofs).await
+                        }
                         Err(error) => Err(error),
                     }
                 }
@@ -164,6 +185,7 @@ impl HttpSink {
         deadline: Instant,
         earlier: Effect,
         trail: &mut Trail<'_>,
+        proofs: &Proofs,
     ) -> Result<Answered, Error>
     where
         B: Body<Data = Bytes> + Unpin,
@@ -174,7 +196,12 @@ impl HttpSink {
         if self.template.idempotency == Idempotency::Key {
             hints = hints.with_key();
         }
-        let class = self.rules.class(head.status.as_u16(), &head.headers, hints);
+        let code = head.status.as_u16();
+        let class = self.rules.class(code, &head.headers, hints);
+        let class = self.rules.after_refusal(class, code, hints, || {
+            // At another origin they were not shown.
+            if trail.has_left() { Renewal::Impossible } else { proofs.refused() }
+        });
         match class {
             Class::Delivered | Class::Accepted => {
                 let read = read_to_limit_by(body, self.max_receipt_body, Some(deadline)).await;
@@ -279,6 +306,7 @@ impl fmt::Debug for HttpSink {
             .field("endpoint", &self.template.endpoint)
             .field("idempotency", &self.template.idempotency)
             .field("timeout", &self.timeout)
+            .field("credentials", &self.credentials)
             .finish_non_exhaustive()
     }
 }

@@ -5,9 +5,9 @@
 //! failures arrive classified as [`fanout::Error`], and an [`OutBody`] makes sure that a send which
 //! was dropped early leaves nothing behind that the report denies.
 //!
-//! Users of the transports meet [`Client`], [`HttpVersion`], [`Proxy`], [`Guard`] and [`Resolve`] alone, to
-//! share a pool or to set roots, certificates, proxies, and where it may connect to; the rest is for authors
-//! of transports.
+//! Users of the transports meet [`Client`], [`HttpVersion`], [`Proxy`], [`Guard`] and [`Resolve`], to
+//! share a pool or to set roots, certificates, proxies, and where it may connect to, and the credentials of
+//! [`auth`]; the rest is for authors of transports.
 //!
 //! # Features
 //!
@@ -18,6 +18,7 @@
 #![doc = ""]
 #![doc = include_str!("../docs/events.md")]
 
+pub mod auth;
 mod body;
 mod classify;
 mod client;

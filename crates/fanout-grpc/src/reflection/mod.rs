@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use fanout::{Effect, Error, ErrorKind, RetryAdvice};
 use fanout_net::Client;
+use fanout_net::auth::CredentialSet;
 use futures_util::stream;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri};
@@ -22,6 +23,7 @@ use tonic::{Extensions, Request};
 use self::proto::{Answer, Ask, Response};
 pub(crate) use self::shared::Shared;
 use crate::codec::Raw;
+use crate::prove;
 use crate::request::{MethodName, timeout_value};
 use crate::schema::{Descriptors, Method, no_service};
 use crate::wire::{Seen, Wire};
@@ -32,6 +34,7 @@ pub(crate) struct Server<'a> {
     pub(crate) origin: &'a Uri,
     /// The sink's own metadata: a server may want credentials for this too.
     pub(crate) headers: &'a HeaderMap,
+    pub(crate) credentials: &'a CredentialSet,
     pub(crate) deadline: Instant,
 }
 
@@ -118,7 +121,9 @@ impl Server<'_> {
         let mut grpc = Grpc::with_origin(wire, self.origin.clone())
             .accept_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(MOST_BYTES);
+        let mut proofs = self.credentials.proofs(self.deadline).await?;
         let mut headers = self.headers.clone();
+        prove::write(&mut proofs, &mut headers)?;
         let left = self.deadline.saturating_duration_since(Instant::now());
         headers.insert("grpc-timeout", timeout_value(left));
         let count = asks.len();
@@ -131,7 +136,8 @@ impl Server<'_> {
             stream::iter(asks.collect::<Vec<_>>()),
         );
         let path = PathAndQuery::from_static(service);
-        let failed = |status: tonic::Status| seen.answer().into_error(&status, Effect::None);
+        let failed =
+            |status: tonic::Status| seen.answer().into_error(&status, Effect::None, &proofs);
         let mut replies = grpc.streaming(request, path, Raw).await.map_err(failed)?.into_inner();
         let mut answers = Vec::with_capacity(count);
         let mut bytes = 0;
@@ -143,7 +149,14 @@ impl Server<'_> {
                 return Err(too_much());
             }
             let answer = Response::decode(reply).ok().and_then(|response| response.answer);
-            answers.push(answer.ok_or_else(incomplete)?);
+            answers.push(match answer.ok_or_else(incomplete)? {
+                // Its words get into errors.
+                Answer::Failure(mut failure) => {
+                    failure.message = proofs.scrub_text(failure.message);
+                    Answer::Failure(failure)
+                }
+                answer => answer,
+            });
         }
         Ok(answers)
     }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up should panic")]
 
+mod auth;
 mod calls;
 mod failures;
 mod fan_out;

@@ -200,13 +200,15 @@ pub(crate) struct Trail<'s> {
     first: &'s Endpoint,
     last: Option<Endpoint>,
     followed: u32,
+    /// Whether it has led to another origin.
+    left: bool,
     /// The request that was sent, to send it again.
     sent: Option<Box<Request<Bytes>>>,
 }
 
 impl<'s> Trail<'s> {
     pub(crate) fn new(redirects: Redirects, first: &'s Endpoint) -> Self {
-        Self { redirects, first, last: None, followed: 0, sent: None }
+        Self { redirects, first, last: None, followed: 0, left: false, sent: None }
     }
 
     /// Takes note of a request that is about to be sent.
@@ -245,7 +247,13 @@ impl<'s> Trail<'s> {
         *request.uri_mut() = to.uri().clone();
         self.last = Some(to);
         self.followed += 1;
+        self.left |= crosses;
         Ok(request)
+    }
+
+    /// Whether it has led to another origin: credentials stayed behind then.
+    pub(crate) fn has_left(&self) -> bool {
+        self.left
     }
 
     /// Says in an error where it came from, if not from where the sink sends to.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod answers;
+mod auth;
 mod fan_out;
 mod faults;
 mod pool;

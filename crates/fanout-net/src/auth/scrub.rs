@@ -1,0 +1,219 @@
+//! Taking our own credentials out of what the other side says.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use fanout::Error;
+use http::{HeaderName, HeaderValue};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use zeroize::Zeroizing;
+
+use super::encode::{form, query};
+
+/// Takes credentials out of texts, in every form in which an answer may repeat them: as they are,
+/// percent-encoded, in base64, escaped for JSON or HTML.
+///
+/// A text that was cut is no way round: eight characters from the beginning of a credential are taken
+/// out too. Credentials shorter than four characters are none, and stay.
+///
+/// Its memory is wiped; `Debug` shows nothing of it.
+#[derive(Clone, Default)]
+pub struct Scrub {
+    forms: Vec<Zeroizing<String>>,
+}
+
+impl Scrub {
+    /// Adds a credential to take out.
+    pub fn add(&mut self, secret: &str) {
+        let html = secret
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;")
+            .replace('"', "&quot;");
+        let json = serde_json::Value::from(secret).to_string();
+        let json = Zeroizing::new(json);
+        let json = json.trim_matches('"');
+        let all = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+        let forms = [
+            secret.to_owned(),
+            query(secret),
+            form(secret),
+            all.to_ascii_lowercase(),
+            all,
+            STANDARD.encode(secret),
+            STANDARD_NO_PAD.encode(secret),
+            URL_SAFE.encode(secret),
+            URL_SAFE_NO_PAD.encode(secret),
+            json.to_owned(),
+            // As PHP writes it.
+            json.replace('/', "\\/"),
+            html.replace('\'', "&#39;"),
+            html,
+        ];
+        for form in forms.map(Zeroizing::new) {
+            if form.len() >= SHORTEST && !self.forms.contains(&form) {
+                self.forms.push(form);
+            }
+        }
+        // The longest first, so that what one form leaves over is no end of another.
+        self.forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+    }
+
+    /// Adds the value of a header, and what comes after its scheme: `Bearer s3cret`.
+    pub fn add_header(&mut self, value: &HeaderValue) {
+        let Ok(value) = std::str::from_utf8(value.as_bytes()) else { return };
+        self.add(value);
+        if let Some((_, rest)) = value.split_once(' ') {
+            self.add(rest);
+        }
+    }
+
+    /// Returns `text` with `***` in place of every credential; `None` when there is none in it.
+    pub fn text(&self, text: &str) -> Option<String> {
+        let mut out = None;
+        let mut rest = text;
+        let mut kept = 0;
+        while let Some(first) = rest.chars().next() {
+            let found = self.forms.iter().map(|form| found(rest, form)).max().unwrap_or(0);
+            if found > 0 {
+                let out = out.get_or_insert_with(String::new);
+                out.push_str(&text[kept..text.len() - rest.len()]);
+                out.push_str("***");
+                rest = &rest[found..];
+                kept = text.len() - rest.len();
+            } else {
+                rest = &rest[first.len_utf8()..];
+            }
+        }
+        let mut out = out?;
+        out.push_str(&text[kept..]);
+        Some(out)
+    }
+
+    /// Takes every credential out of the texts of an error and its causes.
+    #[must_use]
+    pub fn error(&self, error: Error) -> Error {
+        if self.forms.is_empty() { error } else { error.rewrite(|text| self.text(text)) }
+    }
+}
+
+impl std::fmt::Debug for Scrub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Scrub(***)")
+    }
+}
+
+/// How many bytes at the beginning of `text` are a credential, or enough of the beginning of one.
+fn found(text: &str, form: &str) -> usize {
+    let mut same = text.bytes().zip(form.bytes()).take_while(|(a, b)| a == b).count();
+    while !text.is_char_boundary(same) {
+        same -= 1;
+    }
+    if same >= form.len().min(TELLING) { same } else { 0 }
+}
+
+/// Whether a header of this name is a credential, whatever its value.
+///
+/// Such headers are never to be kept in a compression table of HTTP/2 (RFC 7541 section 7.1.3), nor shown.
+pub fn is_credential_header(name: &HeaderName) -> bool {
+    KNOWN.contains(&name.as_str())
+}
+
+const KNOWN: &[&str] = &[
+    "api-key",
+    "apikey",
+    "authorization",
+    "cookie",
+    "ocp-apim-subscription-key",
+    "private-token",
+    "proxy-authorization",
+    "x-access-token",
+    "x-amz-security-token",
+    "x-api-key",
+    "x-apikey",
+    "x-auth-token",
+    "x-csrf-token",
+    "x-goog-api-key",
+    "x-vault-token",
+];
+
+/// What is shorter is no secret, and would be found everywhere.
+const SHORTEST: usize = 4;
+/// So many characters from the beginning of a credential tell something of it.
+const TELLING: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use fanout::ErrorKind;
+
+    use super::*;
+
+    fn of(secrets: &[&str]) -> Scrub {
+        let mut scrub = Scrub::default();
+        for secret in secrets {
+            scrub.add(secret);
+        }
+        scrub
+    }
+
+    #[test]
+    fn a_credential_is_taken_out_in_every_form() {
+        let secret = "s3cret/+ \"<&'é=";
+        let scrub = of(&[secret]);
+        let json = serde_json::to_string(secret).unwrap();
+        for form in [
+            secret,
+            "s3cret%2F%2B%20%22%3C%26%27%C3%A9%3D",
+            "s3cret%2f%2b%20%22%3c%26%27%c3%a9%3d",
+            "s3cret%2F%2B+%22%3C%26%27%C3%A9%3D",
+            &STANDARD.encode(secret),
+            &URL_SAFE_NO_PAD.encode(secret),
+            json.trim_matches('"'),
+            "s3cret\\/+ \\\"<&'é=",
+            "s3cret/+ &quot;&lt;&amp;&#39;é=",
+        ] {
+            let text = format!("no: {form}; {form}.");
+            assert_eq!(scrub.text(&text).as_deref(), Some("no: ***; ***."), "{form}");
+        }
+    }
+
+    #[test]
+    fn what_was_cut_is_taken_out_too() {
+        let scrub = of(&["eyJhbGciOiJIUzI1NiJ9.payload.signature"]);
+        let check = |text: &str, expected: Option<&str>| {
+            assert_eq!(scrub.text(text).as_deref(), expected);
+        };
+        check("bad token eyJhbGciOiJI…", Some("bad token ***…"));
+        check("bad token eyJhbGci", Some("bad token ***"));
+        check("bad token eyJhbGc", None);
+        check("", None);
+    }
+
+    #[test]
+    fn what_is_no_credential_stays() {
+        let scrub = of(&["abc", "s3cret"]);
+        assert_eq!(scrub.text("abc: the secret is s3cre"), None);
+        assert_eq!(scrub.text("s3crets3cret").as_deref(), Some("******"));
+        assert_eq!(Scrub::default().text("anything"), None);
+    }
+
+    #[test]
+    fn nothing_of_an_error_keeps_it() {
+        let cause = Error::new(ErrorKind::Connect, "by s3cret").with_context("a", "s3cret");
+        let error = Error::new(ErrorKind::Rejected, "no s3cret")
+            .with_context("location", "/s3cret/x")
+            .with_excerpt(b"what is s3cret?")
+            .with_source(cause);
+        let error = of(&["s3cret"]).error(error);
+        let text = format!("{} {error:?} {:?}", error.to_chain(), error.excerpt());
+        assert!(!text.contains("s3cret"), "{text}");
+        assert_eq!(error.to_chain(), "no *** (location: /***/x): by *** (a: ***)");
+        assert_eq!(error.excerpt(), Some("what is ***?"));
+    }
+
+    #[test]
+    fn a_scheme_is_no_secret() {
+        let mut scrub = Scrub::default();
+        scrub.add_header(&HeaderValue::from_static("Bearer s3cret"));
+        assert_eq!(scrub.text("wrong Bearer: s3cret").as_deref(), Some("wrong Bearer: ***"));
+    }
+}
