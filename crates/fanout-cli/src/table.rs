@@ -115,11 +115,10 @@ fn detail(delivery: &Delivery) -> String {
         }
         .to_owned(),
         Outcome::Failed(error) => {
-            let why = why(error);
-            match error.excerpt() {
-                Some(excerpt) => format!("{why}; it said: {excerpt}"),
-                None => why,
-            }
+            let mut parts = vec![why(error)];
+            parts.extend(error.excerpt().map(|excerpt| format!("it said: {excerpt}")));
+            parts.extend(error.notices().map(str::to_owned));
+            parts.join("; ")
         }
         _ => delivery.detail(),
     }

@@ -189,3 +189,41 @@ fn colours_are_for_terminals_and_for_those_who_force_them() {
     assert!(!run().raw().0.contains('\u{1b}'));
     assert!(run().variable("CLICOLOR_FORCE", "1").raw().0.contains("\u{1b}[32mdelivered\u{1b}[0m"));
 }
+
+/// Answers every request with this head and nothing else.
+fn server_saying(head: &'static str) -> String {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            // The body is short, and comes along with the head.
+            lines.map_while(Result::ok).take_while(|line| !line.is_empty()).for_each(drop);
+            let answer = format!("HTTP/1.1 {head}content-length: 0\r\nconnection: close\r\n\r\n");
+            drop(stream.write_all(answer.as_bytes()));
+        }
+    });
+    address
+}
+
+#[test]
+fn an_api_that_comes_to_its_end_is_told_in_the_table_and_in_the_json() {
+    let ending = "200 OK\r\ndeprecation: @1688169599\r\nsunset: Tue, 31 Dec 2999 23:59:59 GMT\r\n\
+                  link: </v2/orders?k=s3cret>; rel=\"successor-version\"\r\n";
+    let gone = "410 Gone\r\nsunset: Sun, 30 Jun 2024 23:59:59 GMT\r\nlink: </v2>; rel=successor-version\r\n";
+    let targets = format!(
+        "--to ending=http://{}/v1/orders --to gone=http://{}/v1/orders",
+        server_saying(ending),
+        server_saying(gone)
+    );
+    check!("send_api_ending", send(&targets).seen());
+    let (stdout, _, _) = send(&format!("{targets} --json")).raw();
+    let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let api = &report["deliveries"][0]["api"];
+    assert_eq!(api["deprecated_since"], "2023-06-30T23:59:59Z");
+    assert_eq!(api["sunset"], "2999-12-31T23:59:59Z");
+    assert_eq!(report["deliveries"][1]["api"]["deprecated"], false);
+    assert!(!stdout.contains("s3cret"), "{stdout}");
+}

@@ -3,7 +3,7 @@
 use fanout::Idempotency;
 use fanout_http::{HttpSink, HttpSinkBuilder};
 
-use super::{Common, bad_address, pairs, wrong};
+use super::{Common, bad_address, pairs, version, wrong};
 use crate::ConfigError;
 use crate::clients::{Clients, is_loopback};
 use crate::reader::{Entry, Place, Table};
@@ -69,6 +69,15 @@ pub(super) fn build(
         let value = entry.text("content_type = \"application/json\"")?;
         probe(&entry.place, &|b| b.content_type(&*value))?;
         builder = builder.content_type(&*value);
+    }
+    if let Some(entry) = table.get("version") {
+        let version = version::read(&entry)?;
+        // With and without the placeholder: whether the address has it is said of the address.
+        let place = |url| HttpSink::post(url).api_version(version.clone()).build();
+        place("http://localhost/{version}")
+            .or_else(|_| place("http://localhost/"))
+            .map_err(|error| wrong(&entry.place, &error))?;
+        builder = builder.api_version(version);
     }
     let client = clients
         .http(is_loopback(&url), connect_timeout)

@@ -2,6 +2,7 @@
 
 mod grpc;
 mod http;
+mod version;
 
 use std::time::Duration;
 

@@ -52,6 +52,31 @@ const FILES: &[(&str, &str)] = &[
         "connecting longer than the attempt",
         "[sinks.a]\nhttp = \"https://h/\"\ntimeout = \"2s\"\nconnect_timeout = \"3s\"\n",
     ),
+    ("a version that is a text", "[sinks.a]\nhttp = \"https://h/\"\nversion = \"v1\"\n"),
+    (
+        "a version in two places",
+        "[sinks.a]\nhttp = \"https://h/{version}\"\nversion = { path = \"v1\", query = { name = \"v\", value = \"1\" } }\n",
+    ),
+    (
+        "a version in a strange place",
+        "[sinks.a]\nhttp = \"https://h/\"\nversion = { headers = { name = \"v\", value = \"1\" } }\n",
+    ),
+    (
+        "a version without its value",
+        "[sinks.a]\nhttp = \"https://h/\"\nversion = { header = { name = \"v\" } }\n",
+    ),
+    (
+        "a version that would leave the path",
+        "[sinks.a]\nhttp = \"https://h/{version}\"\nversion = { path = \"..\" }\n",
+    ),
+    (
+        "a version for which the address has no place",
+        "[sinks.a]\nhttp = \"https://h/?token=hunter2\"\nversion = { path = \"v1\" }\n",
+    ),
+    (
+        "a place for a version that is not named",
+        "[sinks.a]\nhttp = \"https://h/{version}?token=hunter2\"\n",
+    ),
     ("an unknown mode", "[sinks.a]\nhttp = \"https://h/\"\nidempotency = \"keys\"\n"),
     (
         "a key beside the key",

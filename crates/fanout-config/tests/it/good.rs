@@ -237,3 +237,34 @@ fn times_that_fit_are_taken() {
         ));
     }
 }
+
+#[tokio::test]
+async fn the_version_of_an_api_arrives_in_the_place_that_is_named() {
+    let server = server(&[200]).await;
+    let pair = "name = \"api-version\", value = \"2024-10-21\"";
+    let versions = [
+        ("/{version}/o", "path = \"v2\"".to_owned()),
+        ("/o", format!("header = {{ {pair} }}")),
+        ("/o", format!("query = {{ {pair} }}")),
+        ("/o", format!("media_type = {{ {pair} }}")),
+        (
+            "/o",
+            "vendor_type = { name = \"application/vnd.a.{version}+json\", value = \"3\" }"
+                .to_owned(),
+        ),
+    ];
+    for (path, version) in versions {
+        let url = server.uri();
+        let config = parse(&format!(
+            "sinks.a = {{ http = \"{url}{path}\", version = {{ {version} }} }}\nroutes.r.sinks = [\"a\"]"
+        ));
+        assert!(send(&config, "r").await.is_satisfied(), "{version}");
+    }
+    let requests = received(&server).await;
+    let header = |index: usize, name: &str| requests[index].headers[name].to_str().unwrap();
+    assert_eq!(requests[0].url.path(), "/v2/o");
+    assert_eq!(header(1, "api-version"), "2024-10-21");
+    assert_eq!(requests[2].url.query(), Some("api-version=2024-10-21"));
+    assert_eq!(header(3, "accept"), "application/json; api-version=2024-10-21");
+    assert_eq!(header(4, "accept"), "application/vnd.a.3+json");
+}
