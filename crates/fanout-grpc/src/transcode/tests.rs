@@ -11,6 +11,16 @@ fn order() -> MessageDescriptor {
     descriptors().method(&name).unwrap().input
 }
 
+/// A parser that does not round right takes the first for its neighbour.
+#[test]
+fn a_double_keeps_its_last_bit() {
+    let weight = |json: &[u8]| {
+        let message = DynamicMessage::decode(order(), to_wire(json, &order()).unwrap()).unwrap();
+        message.get_field_by_name("weight").unwrap().as_f64().unwrap().to_bits()
+    };
+    assert_eq!(weight(br#"{"weight":4.107721612447794e149}"#), 4.107721612447794e149_f64.to_bits());
+}
+
 #[test]
 fn what_fits_comes_back_in_the_canonical_mapping() {
     let long = "9007199254740993"; // 2^53 + 1: no double holds it.
