@@ -1,4 +1,5 @@
 //! The crates together, as a user has them.
 
 mod conformance;
+mod fuzz;
 mod readme;

@@ -71,6 +71,9 @@
 mod clients;
 mod config;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod keys;
 mod reader;
 mod resilience;

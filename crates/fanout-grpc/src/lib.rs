@@ -33,6 +33,9 @@ pub mod classify;
 mod codec;
 mod config;
 mod explain;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod health;
 mod nearest;
 mod prove;

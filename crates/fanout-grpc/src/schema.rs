@@ -113,6 +113,16 @@ impl Descriptors {
         })
     }
 
+    /// The names of the unary methods, as `package.Service/Method`.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn unary_methods(&self) -> Vec<String> {
+        let methods = self.0.services().flat_map(|service| service.methods().collect::<Vec<_>>());
+        methods
+            .filter(|method| !method.is_client_streaming() && !method.is_server_streaming())
+            .map(|method| format!("{}/{}", method.parent_service().full_name(), method.name()))
+            .collect()
+    }
+
     /// Returns true for the files of the well-known types.
     pub(crate) fn knows_file(name: &str) -> bool {
         DescriptorPool::global().get_file_by_name(name).is_some()

@@ -42,6 +42,9 @@ mod classify;
 mod codes;
 mod compress;
 mod config;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod life;
 mod prove;
 mod rate_limit;

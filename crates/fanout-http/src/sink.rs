@@ -338,7 +338,7 @@ fn status_of(status: StatusCode) -> Status {
 }
 
 /// A reference without what may be secret in it: user name, password, query, fragment.
-fn without_secrets(reference: &str) -> String {
+pub(crate) fn without_secrets(reference: &str) -> String {
     let bare = reference.split(['?', '#']).next().unwrap_or_default();
     let Some((scheme, rest)) = bare.split_once("//") else { return bare.to_owned() };
     let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));

@@ -27,6 +27,9 @@ mod connect;
 mod downgrade;
 mod endpoint;
 mod event;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod gate;
 mod guard;
 mod plaintext;

@@ -31,7 +31,11 @@ pub(crate) fn run(only: &[String]) -> Result<bool> {
         steps.run("duplicates", || duplicates::check(&workspace));
     }
     if wanted("fmt") {
-        steps.run("fmt", || quiet(&mut cargo(["fmt", "--all", "--check"])));
+        steps.run("fmt", || {
+            quiet(&mut cargo(["fmt", "--all", "--check"]))?;
+            // No member of the workspace, because only `cargo fuzz` can build it.
+            quiet(&mut cargo(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))
+        });
     }
     if wanted("clippy") {
         steps.run("clippy", || clippy(["--workspace", "--all-targets"]));
