@@ -134,6 +134,12 @@ fn classify(event: Event) -> Error {
             Error::new(Protocol, format!("the answer is not valid HTTP: {detail}"))
                 .with_effect(by_writing(written))
         }
+        // It would come again.
+        Event::OutOfBounds { detail, written } => {
+            Error::new(Protocol, format!("the answer is out of bounds: {detail}"))
+                .with_effect(by_writing(written))
+                .with_advice(RetryAdvice::Never)
+        }
         // The request stayed incomplete, but its head was out.
         Event::OwnBody(why) => {
             Error::new(Interrupted, format!("the body of the request failed: {why}"))
@@ -209,6 +215,8 @@ mod tests {
             Event::Calm { processed: true } => "calm, processed",
             Event::NotHttp { written: false, .. } => "not HTTP, unwritten",
             Event::NotHttp { written: true, .. } => "not HTTP, written",
+            Event::OutOfBounds { written: false, .. } => "out of bounds, unwritten",
+            Event::OutOfBounds { written: true, .. } => "out of bounds, written",
             Event::OwnBody(_) => "own body failed",
             Event::BadRequest(_) => "bad request",
             Event::OutOfTime { written: false, .. } => "out of time, unwritten",
@@ -255,6 +263,7 @@ mod tests {
                 Event::StreamReset { reason: text(), written },
                 Event::Calm { processed: written },
                 Event::NotHttp { detail: text(), written },
+                Event::OutOfBounds { detail: text(), written },
                 Event::OutOfTime { after: LIMIT, written },
             ]);
         }

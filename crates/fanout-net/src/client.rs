@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use fanout::{Error, ErrorKind, RetryAdvice};
@@ -22,6 +23,7 @@ use crate::downgrade::Downgraded;
 use crate::endpoint::host_port;
 use crate::event::{self, Event, Place};
 use crate::gate::Gate;
+use crate::interim::{Interim, MAX_INTERIM};
 use crate::proxy::{Proxy, Router};
 use crate::resolve::Lookup;
 use crate::tls::Tls;
@@ -108,6 +110,12 @@ impl Client {
             .retry_canceled_requests(true)
             .http2_only(settings.version == HttpVersion::Http2)
             .http2_adaptive_window(true)
+            // Of a head as it comes; it is also how much of a body is read at once.
+            .http1_max_buf_size(settings.max_response_head)
+            .http1_max_headers(MAX_RESPONSE_FIELDS)
+            .http2_max_header_list_size(
+                u32::try_from(settings.max_response_head).unwrap_or(u32::MAX),
+            )
             .http2_keep_alive_interval(settings.keep_alive)
             .http2_keep_alive_timeout(PING_TIMEOUT)
             // Every request that is dropped resets its stream. h2 would take many of those for an
@@ -178,6 +186,7 @@ impl Client {
         let (body, gate) = body.gated();
         let mut request = Request::from_parts(parts, body);
         let connection = capture_connection(&mut request);
+        let interim = Interim::watch(&mut request);
         let mut unseen = is_empty;
         let mut sending = self.pool.request(request);
         let closing = CloseOnDrop(Arc::clone(&gate));
@@ -190,7 +199,10 @@ impl Client {
                 unseen = false;
                 gate.open();
             }
-            polled
+            match polled {
+                Poll::Pending if interim.is_flood(cx) => Poll::Ready(None),
+                polled => polled.map(Some),
+            }
         });
         let result = match deadline {
             None => answered.await,
@@ -204,6 +216,11 @@ impl Client {
             },
         };
         drop(closing);
+        let Some(result) = result else {
+            let detail = format!("more than {MAX_INTERIM} informational answers (1xx)");
+            let written = gate.is_open();
+            return Err(classify::error(Event::OutOfBounds { detail, written }, &place));
+        };
         match result {
             Ok(response) => {
                 if is_about_the_connection(response.status())
@@ -272,6 +289,9 @@ fn check(uri: &Uri) -> Result<(), Error> {
     }
     Err(Error::new(ErrorKind::Build, "the URL must be absolute, http or https, without user name"))
 }
+
+/// How many fields the head of an answer has at most.
+pub(crate) const MAX_RESPONSE_FIELDS: usize = 100;
 
 /// How long the other side has to answer an HTTP/2 ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);

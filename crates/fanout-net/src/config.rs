@@ -44,6 +44,7 @@ pub(crate) struct Settings {
     pub(crate) pool_idle_timeout: Duration,
     pub(crate) max_idle_per_host: usize,
     pub(crate) keep_alive: Duration,
+    pub(crate) max_response_head: usize,
 }
 
 impl Default for Settings {
@@ -54,6 +55,7 @@ impl Default for Settings {
             pool_idle_timeout: Duration::from_secs(90),
             max_idle_per_host: 64,
             keep_alive: Duration::from_secs(60),
+            max_response_head: 64 << 10,
         }
     }
 }
@@ -98,6 +100,22 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets how large the head of an answer may be, in bytes: status line and fields as they come over HTTP/1,
+    /// the fields as HTTP/2 counts them. One that is larger is refused, over HTTP/1, where it is read in
+    /// steps, at twice the size at the latest. Trailers over HTTP/2 have the same limit, over HTTP/1 one of
+    /// 16 KiB.
+    ///
+    /// Default: 64 KiB. Less than 8 KiB and more than 1 MiB are refused by [`build`](Self::build). Over
+    /// HTTP/1 there are at most 100 fields.
+    ///
+    /// # Standards
+    ///
+    /// RFC 9110 section 5.4; RFC 9113 section 6.5.2.
+    pub fn max_response_head(mut self, bytes: usize) -> Self {
+        self.settings.max_response_head = bytes;
+        self
+    }
+
     /// Trusts the certificates of `pem`, one or more, in place of the platform's roots.
     pub fn root_certificates(mut self, pem: impl AsRef<[u8]>) -> Self {
         self.roots = Some(tls::roots(pem.as_ref()));
@@ -139,8 +157,8 @@ impl ClientBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Build`] when a duration is zero, when certificates or the key cannot be read or
-    /// do not fit together, or when there are a guard and a proxy. No part of a key is ever in the text.
+    /// [`ErrorKind::Build`] when a duration is zero, when `max_response_head` is not possible, when
+    /// certificates or the key cannot be read or do not fit together, or when there are a guard and a proxy. No part of a key is ever in the text.
     pub fn build(self) -> Result<Client, Error> {
         let Self { mut settings, roots, identity, proxy, lookup } = self;
         if lookup.guard.is_some() && proxy.is_named() {
@@ -156,6 +174,13 @@ impl ClientBuilder {
             }
             // hyper adds them to the clock, which panics when it cannot tell the result.
             *time = (*time).min(YEAR);
+        }
+        // hyper has no smaller buffer; and every connection may use so much.
+        if !(8 << 10..=1 << 20).contains(&settings.max_response_head) {
+            return Err(Error::new(
+                ErrorKind::Build,
+                "max_response_head must be between 8 KiB and 1 MiB",
+            ));
         }
         let tls = Tls::new(roots.transpose()?, identity.transpose()?, settings.version)?;
         Ok(Client::of(settings, tls, proxy, lookup))
@@ -187,7 +212,7 @@ mod tests {
         let settings = Settings::default();
         let text = include_str!("../docs/numbers.md");
         let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| `")).collect();
-        assert_eq!(rows.len(), 4);
+        assert_eq!(rows.len(), 9);
         for row in rows {
             let cells: Vec<_> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
             let found = match cells[1] {
@@ -195,6 +220,11 @@ mod tests {
                 "pool_idle_timeout" => settings.pool_idle_timeout.as_secs(),
                 "max_idle_per_host" => settings.max_idle_per_host as u64,
                 "http2_keep_alive" => settings.keep_alive.as_secs(),
+                "max_response_head" => settings.max_response_head as u64,
+                "response fields" => crate::client::MAX_RESPONSE_FIELDS as u64,
+                "informational answers" => u64::from(crate::interim::MAX_INTERIM),
+                "request headers" => crate::MAX_REQUEST_HEADERS as u64,
+                "request fields" => crate::header_room::MAX_REQUEST_FIELDS as u64,
                 other => panic!("{other}"),
             };
             assert_eq!(found.to_string(), cells[2], "{row}");

@@ -51,6 +51,7 @@ pub(crate) enum Event {
     Http11Required,
     Calm { processed: bool },
     NotHttp { detail: String, written: bool },
+    OutOfBounds { detail: String, written: bool },
     OwnBody(String),
     BadRequest(String),
     OutOfTime { after: Duration, written: bool },
@@ -176,7 +177,12 @@ fn of_chain(error: &(dyn StdError + 'static), written: bool) -> Event {
         };
     }
     if hyper.is_some_and(hyper::Error::is_parse) {
-        return Event::NotHttp { detail: innermost(error), written };
+        let detail = innermost(error);
+        // hyper has a question for this only in servers.
+        return match detail.as_str() {
+            "message head is too large" => Event::OutOfBounds { detail, written },
+            _ => Event::NotHttp { detail, written },
+        };
     }
     if hyper.is_some_and(hyper::Error::is_timeout) {
         return Event::Silent { written };

@@ -13,6 +13,8 @@ use tokio_rustls::client::TlsStream;
 pub(crate) struct Stream {
     io: Io,
     forwarded: bool,
+    /// Bytes read since the task last waited.
+    in_a_row: usize,
 }
 
 enum Io {
@@ -24,11 +26,11 @@ enum Io {
 impl Stream {
     /// `forwarded`: requests go to a proxy as they are, so they name their whole URL.
     pub(crate) fn plain(tcp: TcpStream, forwarded: bool) -> Self {
-        Self { io: Io::Plain(tcp), forwarded }
+        Self { io: Io::Plain(tcp), forwarded, in_a_row: 0 }
     }
 
     pub(crate) fn tls(tls: TlsStream<TcpStream>) -> Self {
-        Self { io: Io::Tls(Box::new(tls)), forwarded: false }
+        Self { io: Io::Tls(Box::new(tls)), forwarded: false, in_a_row: 0 }
     }
 }
 
@@ -50,12 +52,28 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.io {
+        // hyper and h2 go on reading, and parsing, for as long as there is something. From a server that
+        // floods us, that is a matter of seconds, in which no other task and no timer gets its turn.
+        if self.in_a_row >= TURN {
+            self.in_a_row = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
+        let polled = match &mut self.io {
             Io::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Io::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+        };
+        match polled {
+            Poll::Ready(_) => self.in_a_row += buf.filled().len() - before,
+            Poll::Pending => self.in_a_row = 0,
         }
+        polled
     }
 }
+
+/// After so many bytes in a row, the others get a turn.
+const TURN: usize = 64 << 10;
 
 impl AsyncWrite for Stream {
     fn poll_write(

@@ -3,6 +3,7 @@
 
 mod answers;
 mod auth;
+mod bounds;
 mod fan_out;
 mod faults;
 mod pool;

@@ -122,6 +122,13 @@ impl Conn {
         drop(self.io.write_all(text.as_bytes()).await);
     }
 
+    /// Writes `bytes` again and again until the client ends the connection, and counts them.
+    pub(crate) async fn pour(&mut self, bytes: &[u8], written: &AtomicUsize) {
+        while self.io.write_all(bytes).await.is_ok() {
+            written.fetch_add(bytes.len(), Ordering::SeqCst);
+        }
+    }
+
     /// Waits until the client ends the connection.
     pub(crate) async fn closed(&mut self) {
         while self.fill().await.is_some() {}
