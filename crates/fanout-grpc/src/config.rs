@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fanout::{Error, ErrorKind, Idempotency, Secret};
 use fanout_net::auth::{ApiKey, CredentialSet, Credentials};
-use fanout_net::{Client, Endpoint, HttpVersion};
+use fanout_net::{Client, Endpoint, HttpVersion, header_room};
 use http::HeaderMap;
 
 use crate::prove;
@@ -87,7 +87,8 @@ impl GrpcSinkBuilder {
     ///
     /// A name that ends in `-bin` takes a value in base64, with or without padding; any other takes
     /// printable ASCII. Names that gRPC and HTTP/2 use for themselves (`grpc-*`, `content-type`, `te`,
-    /// `user-agent` and the like) are refused by [`build`](Self::build).
+    /// `user-agent` and the like) are refused by [`build`](Self::build), and so are more than 1,000 pairs or
+    /// 64 KiB, those of a message included when it is sent.
     pub fn metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.metadata.push((name.into(), value.into()));
         self
@@ -146,7 +147,8 @@ impl GrpcSinkBuilder {
         self
     }
 
-    /// Sets how large the encoded request may be, in bytes, inclusive. **Default**: 1 MiB.
+    /// Sets how large the payload may be, in bytes, inclusive: as it is given, and as it is encoded, before
+    /// compression. **Default**: 1 MiB.
     pub fn max_request(mut self, bytes: usize) -> Self {
         self.max_request = bytes;
         self
@@ -217,6 +219,8 @@ impl GrpcSinkBuilder {
             return refused("the timeout of a gRPC sink must be longer than zero");
         }
         let mut headers = HeaderMap::new();
+        let texts = self.metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        header_room(&headers, texts)?;
         for (name, value) in &self.metadata {
             add(&mut headers, name, value)?;
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use fanout::{Error, ErrorKind, IdempotencyKey, Metadata};
+use fanout_net::header_room;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -66,6 +67,7 @@ pub(crate) fn headers(
     key: Option<IdempotencyKey>,
     time_left: Duration,
 ) -> Result<HeaderMap, Error> {
+    header_room(fixed, message.iter())?;
     let mut own = HeaderMap::new();
     for (name, value) in message.iter() {
         add(&mut own, name, value)?;
@@ -170,7 +172,12 @@ fn is_identifier(name: &str) -> bool {
     name.starts_with(letter) && name.chars().all(|c| letter(c) || c.is_ascii_digit())
 }
 
-const HTTP: [&str; 11] = [
+const HTTP: [&str; 16] = [
+    "accept-encoding",
+    "content-encoding",
+    "expect",
+    "http2-settings",
+    "proxy-authorization",
     "te",
     "content-type",
     "content-length",

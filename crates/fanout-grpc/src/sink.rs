@@ -169,16 +169,13 @@ impl Inner {
             deadline = deadline.min(earlier);
         }
 
+        fits(message.payload(), settings.max_request)?;
         let method = self.method(deadline).await?;
         let payload = match method {
             Some(method) => to_wire(message.payload(), &method.input)?,
             None => message.payload().clone(),
         };
-        if payload.len() > settings.max_request {
-            return Err(classify_local(LocalFailure::RequestTooLarge)
-                .with_context("size", format!("{} bytes", payload.len()))
-                .with_context("limit", format!("{} bytes", settings.max_request)));
-        }
+        fits(&payload, settings.max_request)?;
         let mut proofs = settings.credentials.proofs(deadline).await?;
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -267,6 +264,16 @@ impl Inner {
         let endpoint = self.settings.endpoint.to_string();
         error.with_context("endpoint", endpoint.trim_end_matches('/'))
     }
+}
+
+/// Checks a payload as it was given, or as it is encoded.
+fn fits(payload: &Bytes, limit: usize) -> Result<(), Error> {
+    if payload.len() <= limit {
+        return Ok(());
+    }
+    Err(classify_local(LocalFailure::RequestTooLarge)
+        .with_context("size", format!("{} bytes", payload.len()))
+        .with_context("limit", format!("{limit} bytes")))
 }
 
 /// A timeout before anything was sent.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fanout::{Error, ErrorKind, Idempotency, Secret};
 use fanout_net::auth::{ApiKey, CredentialSet, Credentials};
-use fanout_net::{Client, Endpoint, HttpVersion};
+use fanout_net::{Client, Endpoint, HttpVersion, header_room};
 use http::{HeaderMap, Method};
 
 use crate::classify::YEAR;
@@ -110,6 +110,15 @@ impl HttpSinkBuilder {
 
     /// Adds a header to every request. A name may repeat; the metadata of a message takes the place of
     /// all headers of the same name.
+    ///
+    /// A name is a token, a value has no line break and no other control character, and the names that say
+    /// how a message is framed or where it goes (`host`, `content-length`, `transfer-encoding`, `connection`
+    /// and their like) are ours. Of all headers together, metadata included, there may be 1,000 and 64 KiB.
+    /// What is not possible here is refused by [`build`](Self::build), in metadata when the message is sent.
+    ///
+    /// # Standards
+    ///
+    /// RFC 9110 sections 5.1, 5.5 and 7.6.1.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
@@ -381,6 +390,8 @@ impl HttpSinkBuilder {
         let mut headers = HeaderMap::new();
         let (name, value) = request::user_agent();
         headers.insert(name, value);
+        let texts = self.headers.iter().map(|(key, text)| (key.as_str(), text.as_str()));
+        header_room(&headers, texts)?;
         let mut own = Vec::new();
         for (key, text) in &self.headers {
             let (name, value) = request::header(key, text)?;

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use fanout::{Error, ErrorKind, Idempotency, IdempotencyKey, Message};
-use fanout_net::Endpoint;
 use fanout_net::auth::is_credential_header;
+use fanout_net::{Endpoint, header_room};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -37,11 +37,13 @@ impl Template {
         if payload.len() > self.max_body {
             return Err(Error::new(
                 ErrorKind::TooLarge,
-                "the payload is larger than this sink takes",
+                "the payload is larger than this sink takes (max_request_body)",
             )
             .with_context("payload", format!("{} bytes", payload.len()))
             .with_context("limit", format!("{} bytes", self.max_body)));
         }
+        let content_type = message.content_type().map(|value| ("content-type", value));
+        header_room(&self.headers, message.metadata().iter().chain(content_type))?;
 
         let mut headers = self.headers.clone();
         if let Some(content_type) = message.content_type() {

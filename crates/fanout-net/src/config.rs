@@ -102,8 +102,8 @@ impl ClientBuilder {
 
     /// Sets how large the head of an answer may be, in bytes: status line and fields as they come over HTTP/1,
     /// the fields as HTTP/2 counts them. One that is larger is refused, over HTTP/1, where it is read in
-    /// steps, at twice the size at the latest. Trailers over HTTP/2 have the same limit, over HTTP/1 one of
-    /// 16 KiB.
+    /// steps, at twice the size at the latest. Trailers have a limit of 16 KiB over HTTP/1;
+    /// over HTTP/2 what goes beyond this one is left out of them.
     ///
     /// Default: 64 KiB. Less than 8 KiB and more than 1 MiB are refused by [`build`](Self::build). Over
     /// HTTP/1 there are at most 100 fields.

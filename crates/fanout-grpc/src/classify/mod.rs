@@ -141,12 +141,18 @@ pub fn classify_local(failure: LocalFailure) -> Error {
             (ErrorKind::Protocol, Done, Never, "the status is OK, but the reply cannot be decoded")
         }
         // A message came, so the method has most likely run; its status was not read.
-        LocalFailure::ReplyTooLarge => {
-            (ErrorKind::TooLarge, Maybe, Never, "the reply is larger than the limit")
-        }
-        LocalFailure::RequestTooLarge => {
-            (ErrorKind::TooLarge, Nothing, Never, "the request is larger than the limit")
-        }
+        LocalFailure::ReplyTooLarge => (
+            ErrorKind::TooLarge,
+            Maybe,
+            Never,
+            "the reply is larger than this sink takes (max_response)",
+        ),
+        LocalFailure::RequestTooLarge => (
+            ErrorKind::TooLarge,
+            Nothing,
+            Never,
+            "the request is larger than this sink takes (max_request)",
+        ),
     };
     Error::new(kind, message).with_effect(effect).with_advice(advice)
 }

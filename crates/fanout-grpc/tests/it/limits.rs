@@ -16,11 +16,18 @@ async fn a_request_over_the_limit_is_not_sent() {
     // The limit is inclusive: id and total take five bytes.
     let sink = server.place().max_request(5).build().unwrap();
     send(&sink, &order("a", 1)).await.unwrap();
-    // What counts is what is sent, not the JSON.
-    let sink = server.place().max_request(5);
-    let sink = sink.schema(Schema::descriptor_set(descriptor_set()).unwrap()).build().unwrap();
-    let message = Message::text(r#"{ "orderId": "a", "total": "1" }"#);
-    send(&sink, &message).await.unwrap();
+    // With a schema the JSON counts as it is given, and what is made of it, too.
+    let json = r#"{"orderId":"a","total":"1"}"#;
+    let sink = |limit| {
+        let schema = Schema::descriptor_set(descriptor_set()).unwrap();
+        server.place().max_request(limit).schema(schema)
+    };
+    send(&sink(json.len()).build().unwrap(), &Message::text(json)).await.unwrap();
+    let small = sink(json.len() - 1).build().unwrap();
+    let error = send(&small, &Message::text(json)).await.unwrap_err();
+    assert_eq!((error.kind(), error.effect()), (ErrorKind::TooLarge, Effect::None));
+    assert!(error.to_string().contains("max_request"), "{error}");
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[tokio::test]

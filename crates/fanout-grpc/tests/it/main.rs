@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up should panic")]
 
 mod auth;
+mod bounds;
 mod calls;
 mod failures;
 mod fan_out;
 mod health;
+mod injection;
 mod json;
 mod limits;
 mod reflection;
