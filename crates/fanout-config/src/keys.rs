@@ -7,7 +7,7 @@ pub(crate) const ROOT: [&str; 2] = ["sinks", "routes"];
 pub(crate) const SINK: [&str; 4] = ["timeout", "idempotency", "resilience", "allow_plaintext"];
 
 /// `[sinks.NAME]` with `http`.
-pub(crate) const HTTP: [&str; 9] = [
+pub(crate) const HTTP: [&str; 10] = [
     "http",
     "method",
     "headers",
@@ -16,6 +16,7 @@ pub(crate) const HTTP: [&str; 9] = [
     "connect_timeout",
     "max_request_body",
     "max_receipt_body",
+    "redirects",
     "version",
 ];
 
@@ -24,6 +25,9 @@ pub(crate) const VERSION: [&str; 5] = ["path", "header", "query", "media_type", 
 
 /// What all of them but `path` are made of.
 pub(crate) const VERSION_PAIR: [&str; 2] = ["name", "value"];
+
+/// `redirects` of an HTTP sink, where it is a table.
+pub(crate) const REDIRECTS: [&str; 2] = ["follow", "max"];
 
 /// `[sinks.NAME]` with `grpc`.
 pub(crate) const GRPC: [&str; 3] = ["grpc", "schema", "metadata"];
@@ -51,8 +55,8 @@ mod tests {
     #[test]
     fn the_complete_file_has_every_key() {
         let file = include_str!("../docs/fanout.toml");
-        let lists: [&[&str]; 8] =
-            [&ROOT, &SINK, &HTTP, &VERSION, &VERSION_PAIR, &GRPC, &SCHEMA, &ROUTE];
+        let lists: [&[&str]; 9] =
+            [&ROOT, &SINK, &HTTP, &REDIRECTS, &VERSION, &VERSION_PAIR, &GRPC, &SCHEMA, &ROUTE];
         let policy = POLICY.iter().map(|(key, _)| *key);
         let missing: Vec<_> = lists
             .concat()

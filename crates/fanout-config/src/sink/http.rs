@@ -1,13 +1,12 @@
 //! The keys of an HTTP sink.
 
 use fanout::Idempotency;
-use fanout_http::{HttpSink, HttpSinkBuilder};
+use fanout_http::{HttpSink, HttpSinkBuilder, Redirects};
 
 use super::{Common, bad_address, pairs, version, wrong};
-use crate::ConfigError;
 use crate::clients::{Clients, is_loopback};
 use crate::reader::{Entry, Place, Table};
-use crate::words;
+use crate::{ConfigError, keys, words};
 
 pub(super) fn build(
     address: &Entry<'_>,
@@ -44,6 +43,9 @@ pub(super) fn build(
     }
     if let Some(bytes) = bytes("max_receipt_body")? {
         builder = builder.max_receipt_body(size(bytes));
+    }
+    if let Some(entry) = table.get("redirects") {
+        builder = builder.redirects(redirects(&entry)?);
     }
     for pair in pairs(table, "query")? {
         builder = builder.query(pair.name, &*pair.value);
@@ -85,9 +87,37 @@ pub(super) fn build(
     builder.client(&client).build().map_err(|error| bad_address(address, &url, &error))
 }
 
+/// `"same_origin"`, or a table that says how many as well.
+fn redirects(entry: &Entry<'_>) -> Result<Redirects, ConfigError> {
+    if !entry.is_table() {
+        return entry.choice(&REDIRECTS);
+    }
+    let table = entry.table()?;
+    table.allow(&keys::REDIRECTS)?;
+    let Some(follow) = table.get("follow") else {
+        return Err(entry
+            .error("the table does not say which are followed")
+            .with_help("write redirects = { follow = \"same_origin\", max = 3 }"));
+    };
+    let follow = follow.choice(&REDIRECTS)?;
+    Ok(match table.get("max") {
+        Some(max) => follow.max(u32::try_from(max.count(1, MOST_REDIRECTS)?).unwrap_or(u32::MAX)),
+        None => follow,
+    })
+}
+
 fn size(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// 1 TiB: far beyond what fits, and small enough for every computation.
 const MOST_BYTES: u64 = 1 << 40;
+
+const REDIRECTS: [(&str, Redirects); 3] = [
+    ("none", Redirects::none()),
+    ("same_origin", Redirects::same_origin()),
+    ("any_origin", Redirects::any_origin()),
+];
+
+/// As many as browsers follow.
+const MOST_REDIRECTS: u64 = 20;

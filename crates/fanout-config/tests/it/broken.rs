@@ -83,6 +83,13 @@ const FILES: &[(&str, &str)] = &[
         "[sinks.a]\nhttp = \"https://h/\"\nidempotency = \"key\"\nheaders = { Idempotency-Key = \"hunter2\" }\n",
     ),
     ("a size that is negative", "[sinks.a]\nhttp = \"https://h/\"\nmax_request_body = -1\n"),
+    ("unknown redirects", "[sinks.a]\nhttp = \"https://h/\"\nredirects = \"same-origin\"\n"),
+    ("redirects that are a flag", "[sinks.a]\nhttp = \"https://h/\"\nredirects = true\n"),
+    ("redirects without which", "[sinks.a]\nhttp = \"https://h/\"\nredirects = { max = 2 }\n"),
+    (
+        "no redirects at all",
+        "[sinks.a]\nhttp = \"https://h/\"\nredirects = { follow = \"same_origin\", max = 0 }\n",
+    ),
     ("an unknown schema", "[sinks.a]\ngrpc = \"https://h/a.B/C\"\nschema = \"reflexion\"\n"),
     ("a schema of nothing", "[sinks.a]\ngrpc = \"https://h/a.B/C\"\nschema = {}\n"),
     (

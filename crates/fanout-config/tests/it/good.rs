@@ -80,6 +80,27 @@ async fn method_headers_query_and_content_type_arrive() {
 }
 
 #[tokio::test]
+async fn redirects_are_followed_where_the_file_says_so() {
+    for (redirects, requests) in [
+        ("", 1),
+        ("redirects = \"none\"", 1),
+        ("redirects = \"same_origin\"", 4),
+        ("redirects = { follow = \"any_origin\", max = 1 }", 2),
+    ] {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(307).insert_header("location", "/again");
+        Mock::given(any()).respond_with(answer).mount(&server).await;
+        let file = format!(
+            "[sinks.a]\nhttp = \"{}/\"\n{redirects}\n[routes.r]\nsinks = [\"a\"]\n",
+            server.uri()
+        );
+        let report = send(&parse(&file), "r").await;
+        assert!(!report.is_satisfied());
+        assert_eq!(received(&server).await.len(), requests, "{redirects}");
+    }
+}
+
+#[tokio::test]
 async fn what_may_have_been_applied_is_retried_only_where_the_mode_allows_it() {
     for (mode, attempts, stop) in [
         ("method", 1, StopReason::AmbiguousNotIdempotent),
