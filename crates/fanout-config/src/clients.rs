@@ -3,19 +3,20 @@
 use std::time::Duration;
 
 use fanout::Error;
-use fanout_net::{Client, Endpoint, HttpVersion, Proxy};
+use fanout_net::{Client, Endpoint, Guard, HttpVersion, Proxy};
 
 /// All clients of one file.
 #[derive(Default)]
 pub(crate) struct Clients(Vec<(Way, Client)>);
 
 /// What tells one client from another.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 struct Way {
     version: HttpVersion,
     /// Past any proxy of the environment.
     direct: bool,
     connect_timeout: Option<Duration>,
+    guard: Option<Guard>,
 }
 
 impl Clients {
@@ -23,12 +24,13 @@ impl Clients {
         &mut self,
         direct: bool,
         connect_timeout: Option<Duration>,
+        guard: Option<Guard>,
     ) -> Result<Client, Error> {
-        self.client(Way { version: HttpVersion::Negotiate, direct, connect_timeout })
+        self.client(Way { version: HttpVersion::Negotiate, direct, connect_timeout, guard })
     }
 
-    pub(crate) fn grpc(&mut self, direct: bool) -> Result<Client, Error> {
-        self.client(Way { version: HttpVersion::Http2, direct, connect_timeout: None })
+    pub(crate) fn grpc(&mut self, direct: bool, guard: Option<Guard>) -> Result<Client, Error> {
+        self.client(Way { version: HttpVersion::Http2, direct, connect_timeout: None, guard })
     }
 
     fn client(&mut self, way: Way) -> Result<Client, Error> {
@@ -41,6 +43,9 @@ impl Clients {
         }
         if let Some(timeout) = way.connect_timeout {
             builder = builder.connect_timeout(timeout);
+        }
+        if let Some(guard) = &way.guard {
+            builder = builder.guard(guard.clone());
         }
         let client = builder.build()?;
         self.0.push((way, client.clone()));
@@ -80,9 +85,12 @@ mod tests {
         let mut clients = Clients::default();
         let second = Some(Duration::from_secs(1));
         for (direct, timeout) in [(false, None), (false, None), (true, None), (false, second)] {
-            clients.http(direct, timeout).expect("the client is plain");
+            clients.http(direct, timeout, None).expect("the client is plain");
         }
-        clients.grpc(false).expect("the client is plain");
-        assert_eq!(clients.0.len(), 4);
+        let guard = || Some(Guard::new());
+        for guard in [None, guard(), guard()] {
+            clients.grpc(false, guard).expect("the client is plain");
+        }
+        assert_eq!(clients.0.len(), 5);
     }
 }

@@ -4,7 +4,11 @@
 pub(crate) const ROOT: [&str; 2] = ["sinks", "routes"];
 
 /// `[sinks.NAME]`, whatever it sends by.
-pub(crate) const SINK: [&str; 4] = ["timeout", "idempotency", "resilience", "allow_plaintext"];
+pub(crate) const SINK: [&str; 6] =
+    ["timeout", "idempotency", "resilience", "allow_plaintext", "untrusted", "guard"];
+
+/// `guard` of a sink.
+pub(crate) const GUARD: [&str; 2] = ["allow", "deny"];
 
 /// `[sinks.NAME]` with `http`.
 pub(crate) const HTTP: [&str; 10] = [
@@ -55,8 +59,18 @@ mod tests {
     #[test]
     fn the_complete_file_has_every_key() {
         let file = include_str!("../docs/fanout.toml");
-        let lists: [&[&str]; 9] =
-            [&ROOT, &SINK, &HTTP, &REDIRECTS, &VERSION, &VERSION_PAIR, &GRPC, &SCHEMA, &ROUTE];
+        let lists: [&[&str]; 10] = [
+            &ROOT,
+            &SINK,
+            &GUARD,
+            &HTTP,
+            &REDIRECTS,
+            &VERSION,
+            &VERSION_PAIR,
+            &GRPC,
+            &SCHEMA,
+            &ROUTE,
+        ];
         let policy = POLICY.iter().map(|(key, _)| *key);
         let missing: Vec<_> = lists
             .concat()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fanout::{Error, ErrorKind, Idempotency, Secret};
 use fanout_net::auth::{ApiKey, CredentialSet, Credentials};
-use fanout_net::{Client, Endpoint, HttpVersion, header_room};
+use fanout_net::{Client, Endpoint, Guard, Guarding, HttpVersion, header_room};
 use http::HeaderMap;
 
 use crate::prove;
@@ -21,6 +21,7 @@ pub struct GrpcSinkBuilder {
     method: String,
     allow_plaintext: bool,
     client: Option<Client>,
+    guarding: Guarding,
     metadata: Vec<(String, String)>,
     credentials: CredentialSet,
     schema: Schema,
@@ -51,6 +52,7 @@ impl GrpcSinkBuilder {
             method,
             allow_plaintext: false,
             client: None,
+            guarding: Guarding::default(),
             metadata: Vec::new(),
             credentials: CredentialSet::default(),
             schema: Schema::default(),
@@ -80,6 +82,28 @@ impl GrpcSinkBuilder {
     /// [`Endpoint::is_loopback`](fanout_net::Endpoint::is_loopback).
     pub fn allow_plaintext(mut self) -> Self {
         self.allow_plaintext = true;
+        self
+    }
+
+    /// Treats the URL as written by somebody who is not trusted: the sink connects to public addresses alone,
+    /// by the standard [`Guard`]. **Default**: it connects to wherever the URL leads.
+    ///
+    /// A host that is refused as it is written is an error of [`build`](Self::build); a name is judged by its
+    /// addresses at every connection, those for reflection included. Error texts are for operators: to the author of the URL
+    /// they would tell which internal names exist. A shared [`client`](Self::client) must have a guard of its
+    /// own, and a proxy of the environment is refused: see [`Guard`].
+    pub fn untrusted(mut self) -> Self {
+        self.guarding = self.guarding.or_standard();
+        self
+    }
+
+    /// As [`untrusted`](Self::untrusted), by a guard of one's own: the standard one with what it allows and
+    /// denies beside that.
+    ///
+    /// A guard is a property of the client: given beside a shared one it is refused by
+    /// [`build`](Self::build).
+    pub fn guard(mut self, guard: Guard) -> Self {
+        self.guarding = guard.into();
         self
     }
 
@@ -207,7 +231,9 @@ impl GrpcSinkBuilder {
     /// method is not named in full, is not in the descriptor set, or streams; when metadata is not valid, or is
     /// an idempotency key beside the sink's own; when [credentials](Self::auth) want a query, or a place that
     /// is taken; when the timeout is zero; when the client does not speak
-    /// HTTP/2; when certificates do not hold together, or are given beside a client.
+    /// HTTP/2; when certificates do not hold together, or are given beside a client; when a guard is
+    /// asked for and a shared client brings none. [`ErrorKind::Forbidden`] when a [guard](Self::guard) refuses the
+    /// host.
     pub fn build(self) -> Result<GrpcSink, Error> {
         let refused = |message: &'static str| Err(Error::new(ErrorKind::Build, message));
         let endpoint = endpoint(&self.endpoint)?;
@@ -229,12 +255,16 @@ impl GrpcSinkBuilder {
         }
         prove::check(&self.credentials, &headers)?;
         let client = match (self.client, self.roots, self.identity) {
-            (Some(client), None, None) => client,
+            (Some(client), None, None) => {
+                self.guarding.fits(&client)?;
+                client
+            }
             (Some(_), _, _) => {
                 return refused("certificates are set on the client when a client is given");
             }
-            (None, roots, identity) => own_client(roots, identity)?,
+            (None, roots, identity) => own_client(roots, identity, self.guarding)?,
         };
+        client.admits(&endpoint)?;
         match client.http_version() {
             HttpVersion::Http2 => {}
             HttpVersion::Negotiate if endpoint.is_tls() => {}
@@ -272,6 +302,7 @@ impl std::fmt::Debug for GrpcSinkBuilder {
             .field("max_response", &self.max_response)
             .field("compression", &self.compression)
             .field("idempotency", &self.idempotency)
+            .field("guarding", &self.guarding)
             .field("own_roots", &self.roots.is_some())
             .field("identity", &self.identity.is_some())
             .finish_non_exhaustive()
@@ -281,8 +312,9 @@ impl std::fmt::Debug for GrpcSinkBuilder {
 fn own_client(
     roots: Option<Vec<u8>>,
     identity: Option<(Vec<u8>, Vec<u8>)>,
+    guarding: Guarding,
 ) -> Result<Client, Error> {
-    let mut client = Client::builder().http_version(HttpVersion::Http2);
+    let mut client = guarding.onto(Client::builder().http_version(HttpVersion::Http2));
     if let Some(pem) = roots {
         client = client.root_certificates(pem);
     }

@@ -48,7 +48,7 @@ mod wire;
 
 pub use fanout::Idempotency;
 pub use fanout_net::auth;
-pub use fanout_net::{Client, ClientBuilder, HttpVersion, Proxy};
+pub use fanout_net::{Client, ClientBuilder, Guard, HttpVersion, Proxy, Resolve};
 
 pub use crate::config::{Compression, GrpcSinkBuilder};
 pub use crate::health::Health;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fanout::{Error, ErrorKind, Idempotency, Secret};
 use fanout_net::auth::{ApiKey, CredentialSet, Credentials};
-use fanout_net::{Client, Endpoint, HttpVersion, header_room};
+use fanout_net::{Client, Endpoint, Guard, Guarding, HttpVersion, header_room};
 use http::{HeaderMap, Method};
 
 use crate::classify::YEAR;
@@ -31,6 +31,7 @@ pub struct HttpSinkBuilder {
     allow_plaintext: bool,
     credentials: CredentialSet,
     client: Option<Client>,
+    guarding: Guarding,
     connect_timeout: Option<Duration>,
     version: Option<HttpVersion>,
     api_version: Option<ApiVersion>,
@@ -60,6 +61,7 @@ impl HttpSinkBuilder {
             allow_plaintext: false,
             credentials: CredentialSet::default(),
             client: None,
+            guarding: Guarding::default(),
             connect_timeout: None,
             version: None,
             api_version: None,
@@ -105,6 +107,28 @@ impl HttpSinkBuilder {
     /// [`Endpoint::is_loopback`](fanout_net::Endpoint::is_loopback).
     pub fn allow_plaintext(mut self) -> Self {
         self.allow_plaintext = true;
+        self
+    }
+
+    /// Treats the URL as written by somebody who is not trusted: the sink connects to public addresses alone,
+    /// by the standard [`Guard`]. Default: it connects to wherever the URL leads.
+    ///
+    /// A host that is refused as it is written is an error of [`build`](Self::build); a name is judged by its
+    /// addresses at every connection, those of redirects included. Error texts are for operators: to the author of the URL
+    /// they would tell which internal names exist. A shared [`client`](Self::client) must have a guard of its
+    /// own, and a proxy of the environment is refused: see [`Guard`].
+    pub fn untrusted(mut self) -> Self {
+        self.guarding = self.guarding.or_standard();
+        self
+    }
+
+    /// As [`untrusted`](Self::untrusted), by a guard of one's own: the standard one with what it allows and
+    /// denies beside that.
+    ///
+    /// A guard is a property of the client: given beside a shared one it is refused by
+    /// [`build`](Self::build).
+    pub fn guard(mut self, guard: Guard) -> Self {
+        self.guarding = guard.into();
         self
     }
 
@@ -355,7 +379,8 @@ impl HttpSinkBuilder {
     /// possible, when the URL is without TLS and [was not allowed](Self::allow_plaintext) to be, when there
     /// is an idempotency key beside the sink's own, when something else is set where
     /// [credentials](Self::auth) go, or when a shared client is given
-    /// together with a setting that only a client of its own could have. No header value and no query is
+    /// together with a setting that only a client of its own could have.
+    /// [`ErrorKind::Forbidden`] when a [guard](Self::guard) refuses the host. No header value and no query is
     /// ever in the text.
     pub fn build(self) -> Result<HttpSink, Error> {
         let bad = |text: &'static str| Error::new(ErrorKind::Build, text);
@@ -437,6 +462,9 @@ impl HttpSinkBuilder {
                     "client, connect_timeout and http_version do not go with a service",
                 ));
             }
+            (Some(_), _) if self.guarding.is_asked() => {
+                return Err(bad("a guard does not go with a service, which connects by itself"));
+            }
             (Some(_), _) if self.redirects.leave_the_origin() => {
                 return Err(bad("redirects to any origin do not go with a service: \
                      its layers could send credentials there"));
@@ -445,13 +473,19 @@ impl HttpSinkBuilder {
             (None, Some(_)) if own => {
                 return Err(bad("connect_timeout and http_version belong to the shared client"));
             }
-            (None, Some(client)) => Way::Client(client),
+            (None, Some(client)) => {
+                self.guarding.fits(&client)?;
+                client.admits(&endpoint)?;
+                Way::Client(client)
+            }
             (None, None) => {
                 let mut builder = Client::builder().http_version(self.version.unwrap_or_default());
                 if let Some(timeout) = self.connect_timeout {
                     builder = builder.connect_timeout(timeout);
                 }
-                Way::Client(builder.build()?)
+                let client = self.guarding.onto(builder).build()?;
+                client.admits(&endpoint)?;
+                Way::Client(client)
             }
         };
         let template = Template {
@@ -492,6 +526,7 @@ impl fmt::Debug for HttpSinkBuilder {
             .field("idempotency", &self.idempotency)
             .field("redirects", &self.redirects)
             .field("api_version", &self.api_version)
+            .field("guarding", &self.guarding)
             .field("success_on", &self.success_on)
             .field("never_on", &self.never_on)
             .field("retry_on", &self.retry_on)

@@ -61,7 +61,7 @@ mod version;
 
 pub use fanout::Idempotency;
 pub use fanout_net::auth;
-pub use fanout_net::{Client, ClientBuilder, HttpVersion, Proxy};
+pub use fanout_net::{Client, ClientBuilder, Guard, HttpVersion, Proxy, Resolve};
 #[cfg(feature = "webhook")]
 pub use fanout_webhook::Signer;
 

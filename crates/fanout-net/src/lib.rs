@@ -46,7 +46,7 @@ pub use crate::classify::classify_foreign;
 pub use crate::client::Client;
 pub use crate::config::{ClientBuilder, HttpVersion};
 pub use crate::endpoint::Endpoint;
-pub use crate::guard::Guard;
+pub use crate::guard::{Guard, Guarding};
 pub use crate::header_room::{MAX_REQUEST_HEADERS, header_room};
 pub use crate::proxy::Proxy;
 pub use crate::read::{read_to_limit, read_to_limit_by};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 
-use async_trait::async_trait;
+use fanout::async_trait;
 use hyper_util::client::legacy::connect::dns::Name;
 use tower_service::Service;
 

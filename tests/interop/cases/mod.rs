@@ -2,6 +2,7 @@
 
 mod connections;
 mod grpc;
+mod guard;
 mod http;
 mod retries;
 mod tls;
@@ -80,6 +81,7 @@ pub(crate) fn all() -> Vec<Case> {
         retries::a_retry_after_is_waited_for() => "nginx",
         retries::a_pushback_is_kept_exactly() => "grpcio",
         retries::a_negative_pushback_forbids_the_retry() => "grpcio",
+        guard::public_addresses_are_those_of_python() => "ipaddress",
         together::one_json_message_reaches_http_and_grpc() => "all",
     ]
 }

@@ -139,6 +139,6 @@ impl Drop for Script {
 }
 
 /// The Python that has grpcio.
-fn python() -> Command {
+pub(crate) fn python() -> Command {
     Command::new(env::var_os("FANOUT_INTEROP_PYTHON").unwrap_or_else(|| OsString::from("python3")))
 }

@@ -29,8 +29,9 @@ pub(super) fn build(
     if common.allow_plaintext {
         builder = builder.allow_plaintext();
     }
-    let client =
-        clients.grpc(is_loopback(server)).map_err(|error| wrong(&address.place, &error))?;
+    let client = clients
+        .grpc(is_loopback(server), common.guard)
+        .map_err(|error| wrong(&address.place, &error))?;
     for pair in pairs(table, "metadata")? {
         GrpcSink::unary("http://localhost", "a.B/C")
             .client(&client)

@@ -82,7 +82,7 @@ pub(super) fn build(
         builder = builder.api_version(version);
     }
     let client = clients
-        .http(is_loopback(&url), connect_timeout)
+        .http(is_loopback(&url), connect_timeout, common.guard)
         .map_err(|error| wrong(&address.place, &error))?;
     builder.client(&client).build().map_err(|error| bad_address(address, &url, &error))
 }

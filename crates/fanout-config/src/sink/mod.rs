@@ -1,6 +1,7 @@
 //! `[sinks.NAME]`: one destination.
 
 mod grpc;
+mod guard;
 mod http;
 mod version;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use fanout::{Error, Idempotency, Sink};
 use fanout_grpc::Schema;
+use fanout_net::Guard;
 
 use crate::clients::Clients;
 use crate::reader::{Entry, Pair, Place, Table, Text};
@@ -45,7 +47,8 @@ pub(crate) fn read<'a>(
         None => None,
     };
     let allow_plaintext = table.get("allow_plaintext").map_or(Ok(false), |entry| entry.flag())?;
-    let common = Common { timeout: numbers.attempt, idempotency, allow_plaintext };
+    let guard = guard::read(&table)?;
+    let common = Common { timeout: numbers.attempt, idempotency, allow_plaintext, guard };
     let (wants_json, sink): (_, Box<dyn Sink>) = match address {
         Address::Http(url) => (false, Box::new(http::build(&url, &table, common, clients)?)),
         Address::Grpc(url) => {
@@ -91,11 +94,11 @@ fn address<'a>(table: &Table<'a>) -> Result<Address<'a>, ConfigError> {
 }
 
 /// What both transports take.
-#[derive(Clone, Copy)]
 struct Common {
     timeout: Duration,
     idempotency: Option<Idempotency>,
     allow_plaintext: bool,
+    guard: Option<Guard>,
 }
 
 fn pairs<'a>(table: &Table<'a>, name: &str) -> Result<Vec<Pair<'a>>, ConfigError> {

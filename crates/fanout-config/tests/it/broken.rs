@@ -77,6 +77,16 @@ const FILES: &[(&str, &str)] = &[
         "a place for a version that is not named",
         "[sinks.a]\nhttp = \"https://h/{version}?token=hunter2\"\n",
     ),
+    (
+        "a guard for a trusted sink",
+        "[sinks.a]\nhttp = \"https://h/\"\nuntrusted = false\nguard = {}\n",
+    ),
+    (
+        "an address where a network is meant",
+        "[sinks.a]\nhttp = \"https://h/\"\nguard = { allow = [\"h\", \"10.1.2.3/8\"] }\n",
+    ),
+    ("an unknown rule of a guard", "[sinks.a]\nhttp = \"https://h/\"\nguard = { alow = [] }\n"),
+    ("a refused address", "[sinks.a]\nhttp = \"https://10.0.0.1/hunter2\"\nuntrusted = true\n"),
     ("an unknown mode", "[sinks.a]\nhttp = \"https://h/\"\nidempotency = \"keys\"\n"),
     (
         "a key beside the key",

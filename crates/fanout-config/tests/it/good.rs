@@ -289,3 +289,33 @@ async fn the_version_of_an_api_arrives_in_the_place_that_is_named() {
     assert_eq!(header(3, "accept"), "application/json; api-version=2024-10-21");
     assert_eq!(header(4, "accept"), "application/vnd.a.3+json");
 }
+
+/// `untrusted` and `guard` reach the client: what they refuse is an error of the file.
+#[test]
+fn a_guarded_sink_is_for_public_addresses_and_what_is_allowed() {
+    for address in ["http = \"https://HOST/\"", "grpc = \"https://HOST/a.B/C\""] {
+        for (keys, host, expected) in [
+            ("", "169.254.169.254", None),
+            ("untrusted = false", "10.0.0.1", None),
+            ("untrusted = true", "8.8.8.8", None),
+            ("untrusted = true", "169.254.169.254", Some("a cloud metadata address (RFC 3927)")),
+            ("untrusted = true", "0x7f.1", Some("an odd spelling of 127.0.0.1")),
+            ("guard = {}", "localhost", Some("a loopback name")),
+            ("guard = { allow = [\"10.0.0.0/8\"] }", "10.0.0.1", None),
+            ("guard = { allow = [\"10.0.0.0/8\"] }", "192.168.0.1", Some("a private address")),
+            ("untrusted = true\nguard = { allow = [\"localhost\"] }", "localhost", None),
+            ("guard = { deny = [\"8.8.8.0/24\"] }", "8.8.8.8", Some("denied by a rule")),
+        ] {
+            let file = format!("[sinks.a]\n{}\n{keys}\n", address.replace("HOST", host));
+            match (Config::parse("fanout.toml", &file), expected) {
+                (Ok(_), None) => {}
+                (Err(error), Some(expected)) => {
+                    let text = error.to_string();
+                    assert!(text.starts_with("fanout.toml:2: sinks.a."), "{text}");
+                    assert!(text.contains(expected), "{text}");
+                }
+                (found, expected) => panic!("{file}: {found:?}, expected {expected:?}"),
+            }
+        }
+    }
+}

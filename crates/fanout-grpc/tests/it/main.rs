@@ -7,6 +7,7 @@ mod bounds;
 mod calls;
 mod failures;
 mod fan_out;
+mod guard;
 mod health;
 mod injection;
 mod json;

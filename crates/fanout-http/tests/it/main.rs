@@ -6,6 +6,7 @@ mod auth;
 mod bounds;
 mod fan_out;
 mod faults;
+mod guard;
 mod injection;
 mod pool;
 mod redirects;

@@ -1,5 +1,6 @@
 //! The address guard: which hosts a client may connect to (SSRF).
 
+mod asked;
 mod embedded;
 mod host;
 mod refusal;
@@ -10,6 +11,7 @@ use std::net::IpAddr;
 
 use fanout::{Error, ErrorKind};
 
+pub use self::asked::Guarding;
 use self::embedded::{Wrapping, is_isatap};
 use self::host::Host;
 pub(crate) use self::refusal::Refusal;
@@ -203,7 +205,7 @@ pub(crate) fn no_proxy() -> Error {
     Error::new(
         ErrorKind::Build,
         "a guarded client cannot use a proxy, which looks names up where no guard sees it: \
-         take the proxy away, or let the proxy do the guarding",
+         set no proxy, or let the proxy do the guarding",
     )
 }
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
+use fanout::async_trait;
 use fanout::{Effect, Error, ErrorKind, RetryAdvice};
 use fanout_net::{Client, ClientBuilder, Endpoint, Guard, HttpVersion, Proxy, Resolve};
 
