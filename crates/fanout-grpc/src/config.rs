@@ -125,7 +125,7 @@ impl GrpcSinkBuilder {
     }
 
     /// Adds credentials, which are asked for a proof on every call, within its time: [`Bearer`],
-    /// [`Basic`], [`ApiKey`], or your own. May be called again to add more.
+    /// [`Basic`], [`ApiKey`], [`OAuth2`], or your own. May be called again to add more.
     ///
     /// The proof is metadata, of calls to reflection and to the health service too. When the server refuses
     /// it (`UNAUTHENTICATED`) and it can be renewed, the advice of the error is
@@ -136,6 +136,7 @@ impl GrpcSinkBuilder {
     ///
     /// [`Bearer`]: crate::auth::Bearer
     /// [`Basic`]: crate::auth::Basic
+    /// [`OAuth2`]: crate::auth::OAuth2
     ///
     /// # Examples
     ///

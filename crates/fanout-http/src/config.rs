@@ -161,7 +161,7 @@ impl HttpSinkBuilder {
     }
 
     /// Adds credentials, which are asked for a proof on every attempt, within its time: [`Bearer`],
-    /// [`Basic`], [`ApiKey`], or your own. May be called again to add more.
+    /// [`Basic`], [`ApiKey`], [`OAuth2`], or your own. May be called again to add more.
     ///
     /// When the server refuses them (401) and they can be renewed, the advice of the error is
     /// [`Once`](fanout::RetryAdvice::Once), which a [resilient](fanout::SinkExt::resilient) sink follows one
@@ -171,6 +171,7 @@ impl HttpSinkBuilder {
     ///
     /// [`Bearer`]: crate::auth::Bearer
     /// [`Basic`]: crate::auth::Basic
+    /// [`OAuth2`]: crate::auth::OAuth2
     ///
     /// # Standards
     ///

@@ -12,6 +12,7 @@ mod health;
 mod injection;
 mod json;
 mod limits;
+mod oauth;
 mod reflection;
 mod resilient;
 mod server;

@@ -8,6 +8,7 @@ mod fan_out;
 mod faults;
 mod guard;
 mod injection;
+mod oauth;
 mod pool;
 mod redirects;
 mod requests;

@@ -1,10 +1,13 @@
 //! Who we are, to the other side: credentials, and what they come to on one attempt.
 
+mod cache;
 mod encode;
 mod fixed;
+mod oauth;
 mod proof;
 mod scrub;
 mod set;
+mod token_endpoint;
 
 use std::sync::Arc;
 
@@ -12,9 +15,11 @@ use fanout::{Error, async_trait};
 use tokio::time::Instant;
 
 pub use self::fixed::{ApiKey, Basic, Bearer};
+pub use self::oauth::{OAuth2, OAuth2Builder};
 pub use self::proof::{Place, Proof};
 pub use self::scrub::{Scrub, is_credential_header};
 pub use self::set::{CredentialSet, Proofs};
+pub use self::token_endpoint::ClientAuth;
 
 /// Something that proves who we are: a fixed token, or one that is fetched and renewed.
 ///
