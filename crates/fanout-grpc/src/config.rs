@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fanout::{Error, ErrorKind, Idempotency, Secret};
 use fanout_net::auth::{ApiKey, CredentialSet, Credentials};
-use fanout_net::{Client, Endpoint, Guard, Guarding, HttpVersion, header_room};
+use fanout_net::{Client, ClientBuilder, Endpoint, Guard, Guarding, HttpVersion, header_room};
 use http::HeaderMap;
 
 use crate::prove;
@@ -30,8 +30,10 @@ pub struct GrpcSinkBuilder {
     max_response: usize,
     compression: Compression,
     idempotency: Idempotency,
-    roots: Option<Vec<u8>>,
-    identity: Option<(Vec<u8>, Vec<u8>)>,
+    authority: Option<String>,
+    /// The client that it gets when none is shared, and the settings of it that were made.
+    own: ClientBuilder,
+    own_settings: Vec<&'static str>,
 }
 
 /// Whether requests are compressed. Compressed answers are always understood.
@@ -61,8 +63,9 @@ impl GrpcSinkBuilder {
             max_response: 4 * 1024 * 1024,
             compression: Compression::default(),
             idempotency: Idempotency::Method,
-            roots: None,
-            identity: None,
+            authority: None,
+            own: Client::builder().http_version(HttpVersion::Http2),
+            own_settings: Vec::new(),
         }
     }
 
@@ -210,20 +213,31 @@ impl GrpcSinkBuilder {
         self
     }
 
-    /// Trusts the certificates of `pem`, one or more, in place of the platform's roots.
-    pub fn root_certificates(mut self, pem: impl AsRef<[u8]>) -> Self {
-        self.roots = Some(pem.as_ref().to_vec());
+    /// Names this host in calls (`:authority`), `HOST` or `HOST:PORT`, in place of that of the endpoint;
+    /// connections still go to the endpoint. **Default**: the host of the endpoint.
+    ///
+    /// Over TLS the server must prove to be this host, unless a [server name](Self::server_name) is set. The
+    /// sink then keeps connections of its own, even over a shared [`client`](Self::client).
+    ///
+    /// # Standards
+    ///
+    /// RFC 9113 section 8.3.1; the gRPC protocol over HTTP/2.
+    pub fn authority(mut self, authority: impl Into<String>) -> Self {
+        self.authority = Some(authority.into());
         self
     }
 
-    /// Shows this certificate to the server (mutual TLS): `chain`, the own certificate first, and its
-    /// private `key`, both PEM.
-    pub fn client_identity(mut self, chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
-        self.identity = Some((chain.as_ref().to_vec(), key.as_ref().to_vec()));
+    pub(crate) fn own(
+        mut self,
+        name: &'static str,
+        set: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Self {
+        self.own = set(self.own);
+        self.own_settings.push(name);
         self
     }
 
-    /// Builds the sink. Does no I/O.
+    /// Builds the sink. Reads the certificate files that were named, and does no other I/O.
     ///
     /// # Errors
     ///
@@ -232,7 +246,7 @@ impl GrpcSinkBuilder {
     /// method is not named in full, is not in the descriptor set, or streams; when metadata is not valid, or is
     /// an idempotency key beside the sink's own; when [credentials](Self::auth) want a query, or a place that
     /// is taken; when the timeout is zero; when the client does not speak
-    /// HTTP/2; when certificates do not hold together, or are given beside a client; when a guard is
+    /// HTTP/2; when the authority is no host; when certificates do not hold together, or are given beside a client; when a guard is
     /// asked for and a shared client brings none. [`ErrorKind::Forbidden`] when a [guard](Self::guard) refuses the
     /// host.
     pub fn build(self) -> Result<GrpcSink, Error> {
@@ -255,15 +269,25 @@ impl GrpcSinkBuilder {
             no_other_key(&headers)?;
         }
         prove::check(&self.credentials, &headers)?;
-        let client = match (self.client, self.roots, self.identity) {
-            (Some(client), None, None) => {
+        let mut client = match (self.client, self.own_settings.first()) {
+            (Some(_), Some(name)) => {
+                let text =
+                    format!("{name} is a setting of the client: set it on the shared client");
+                return Err(Error::new(ErrorKind::Build, text));
+            }
+            (Some(client), None) => {
                 self.guarding.fits(&client)?;
                 client
             }
-            (Some(_), _, _) => {
-                return refused("certificates are set on the client when a client is given");
+            (None, _) => self.guarding.onto(self.own).build()?,
+        };
+        let origin = match &self.authority {
+            Some(authority) => {
+                client = client.connecting_to(&endpoint);
+                let named = endpoint.with_authority(authority);
+                named.map_err(|error| error.with_context("setting", "authority"))?.uri().clone()
             }
-            (None, roots, identity) => own_client(roots, identity, self.guarding)?,
+            None => endpoint.uri().clone(),
         };
         client.admits(&endpoint)?;
         match client.http_version() {
@@ -275,6 +299,7 @@ impl GrpcSinkBuilder {
             Settings {
                 client,
                 endpoint,
+                origin,
                 method,
                 headers,
                 credentials: self.credentials,
@@ -304,25 +329,9 @@ impl std::fmt::Debug for GrpcSinkBuilder {
             .field("compression", &self.compression)
             .field("idempotency", &self.idempotency)
             .field("guarding", &self.guarding)
-            .field("own_roots", &self.roots.is_some())
-            .field("identity", &self.identity.is_some())
+            .field("own_settings", &self.own_settings)
             .finish_non_exhaustive()
     }
-}
-
-fn own_client(
-    roots: Option<Vec<u8>>,
-    identity: Option<(Vec<u8>, Vec<u8>)>,
-    guarding: Guarding,
-) -> Result<Client, Error> {
-    let mut client = guarding.onto(Client::builder().http_version(HttpVersion::Http2));
-    if let Some(pem) = roots {
-        client = client.root_certificates(pem);
-    }
-    if let Some((chain, key)) = identity {
-        client = client.client_identity(chain, key);
-    }
-    client.build()
 }
 
 /// `grpc` is HTTP/2 without TLS, `grpcs` with it: the schemes that gRPC's own tools use.

@@ -43,12 +43,13 @@ mod reflection;
 mod request;
 mod schema;
 mod sink;
+mod tls;
 mod transcode;
 mod wire;
 
 pub use fanout::Idempotency;
 pub use fanout_net::auth;
-pub use fanout_net::{Client, ClientBuilder, Guard, HttpVersion, Proxy, Resolve};
+pub use fanout_net::{Client, ClientBuilder, Guard, HttpVersion, Proxy, Resolve, TlsVersion};
 
 pub use crate::config::{Compression, GrpcSinkBuilder};
 pub use crate::health::Health;

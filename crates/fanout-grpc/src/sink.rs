@@ -58,6 +58,8 @@ struct Inner {
 pub(crate) struct Settings {
     pub(crate) client: Client,
     pub(crate) endpoint: Endpoint,
+    /// What calls name: the endpoint, or with another host.
+    pub(crate) origin: http::Uri,
     pub(crate) method: MethodName,
     pub(crate) headers: HeaderMap,
     pub(crate) credentials: CredentialSet,
@@ -213,7 +215,7 @@ impl Inner {
             deadline,
             seen: seen.clone(),
         };
-        let mut grpc = Grpc::with_origin(wire, settings.endpoint.uri().clone())
+        let mut grpc = Grpc::with_origin(wire, settings.origin.clone())
             .accept_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(settings.max_response);
         if settings.compression == Compression::Gzip {
@@ -242,7 +244,7 @@ impl Inner {
         let settings = &self.settings;
         let server = Server {
             client: &settings.client,
-            origin: settings.endpoint.uri(),
+            origin: &settings.origin,
             headers: &settings.headers,
             credentials: &settings.credentials,
             deadline,

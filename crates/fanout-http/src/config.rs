@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fanout::{Error, ErrorKind, Idempotency, Secret};
 use fanout_net::auth::{ApiKey, CredentialSet, Credentials};
-use fanout_net::{Client, Endpoint, Guard, Guarding, HttpVersion, header_room};
+use fanout_net::{Client, ClientBuilder, Endpoint, Guard, Guarding, HttpVersion, header_room};
 use http::{HeaderMap, Method};
 
 use crate::classify::YEAR;
@@ -32,9 +32,11 @@ pub struct HttpSinkBuilder {
     credentials: CredentialSet,
     client: Option<Client>,
     guarding: Guarding,
-    connect_timeout: Option<Duration>,
-    version: Option<HttpVersion>,
     api_version: Option<ApiVersion>,
+    host: Option<String>,
+    /// The client that it gets when none is shared, and the settings of it that were made.
+    own: ClientBuilder,
+    own_settings: Vec<&'static str>,
     timeout: Duration,
     max_request_body: usize,
     max_receipt_body: usize,
@@ -62,9 +64,10 @@ impl HttpSinkBuilder {
             credentials: CredentialSet::default(),
             client: None,
             guarding: Guarding::default(),
-            connect_timeout: None,
-            version: None,
             api_version: None,
+            host: None,
+            own: Client::builder(),
+            own_settings: Vec::new(),
             timeout: Duration::from_secs(10),
             max_request_body: 1 << 20,
             max_receipt_body: 64 << 10,
@@ -213,17 +216,39 @@ impl HttpSinkBuilder {
     ///
     /// A shared [`client`](Self::client) brings its own: both together are refused by
     /// [`build`](Self::build).
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = Some(timeout);
-        self
+    pub fn connect_timeout(self, timeout: Duration) -> Self {
+        self.own("connect_timeout", |client| client.connect_timeout(timeout))
     }
 
     /// Sets which version of HTTP is spoken. Default: [`HttpVersion::Negotiate`].
     ///
     /// A shared [`client`](Self::client) brings its own: both together are refused by
     /// [`build`](Self::build).
-    pub fn http_version(mut self, version: HttpVersion) -> Self {
-        self.version = Some(version);
+    pub fn http_version(self, version: HttpVersion) -> Self {
+        self.own("http_version", |client| client.http_version(version))
+    }
+
+    pub(crate) fn own(
+        mut self,
+        name: &'static str,
+        set: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Self {
+        self.own = set(self.own);
+        self.own_settings.push(name);
+        self
+    }
+
+    /// Names this host in requests, `HOST` or `HOST:PORT`, in place of that of the URL; connections still go
+    /// where the URL says. Default: the host of the URL.
+    ///
+    /// Over TLS the server must prove to be this host, unless a [server name](Self::server_name) is set. The
+    /// sink then keeps connections of its own, even over a shared [`client`](Self::client).
+    ///
+    /// # Standards
+    ///
+    /// RFC 9110 section 7.2, RFC 9113 section 8.3.1 (`:authority`).
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = Some(host.into());
         self
     }
 
@@ -372,7 +397,7 @@ impl HttpSinkBuilder {
         self
     }
 
-    /// Builds the sink. Does no I/O.
+    /// Builds the sink. Reads the certificate files that were named, and does no other I/O.
     ///
     /// # Errors
     ///
@@ -452,41 +477,55 @@ impl HttpSinkBuilder {
             ..self.rules
         };
 
-        let own = self.connect_timeout.is_some() || self.version.is_some();
+        let own = self.own_settings.first();
         #[cfg(feature = "tower")]
         let carrier = self.carrier;
         #[cfg(not(feature = "tower"))]
         let carrier = None;
-        let way = match (carrier, self.client) {
-            (Some(_), client) if own || client.is_some() => {
-                return Err(bad(
-                    "client, connect_timeout and http_version do not go with a service",
-                ));
+        let (way, endpoint) = match (carrier, self.client, own) {
+            (Some(_), Some(_), _) => return Err(bad("a client does not go with a service")),
+            (Some(_), None, Some(name)) => {
+                let text = format!("{name} does not go with a service, which connects by itself");
+                return Err(Error::new(ErrorKind::Build, text));
             }
-            (Some(_), _) if self.guarding.is_asked() => {
+            (Some(_), None, None) if self.guarding.is_asked() => {
                 return Err(bad("a guard does not go with a service, which connects by itself"));
             }
-            (Some(_), _) if self.redirects.leave_the_origin() => {
+            (Some(_), None, None) if self.redirects.leave_the_origin() => {
                 return Err(bad("redirects to any origin do not go with a service: \
                      its layers could send credentials there"));
             }
-            (Some(carrier), _) => Way::service(carrier),
-            (None, Some(_)) if own => {
-                return Err(bad("connect_timeout and http_version belong to the shared client"));
+            (Some(_), None, None) if self.host.is_some() => {
+                return Err(bad("host does not go with a service, which connects by itself"));
             }
-            (None, Some(client)) => {
-                self.guarding.fits(&client)?;
+            (Some(carrier), None, None) => (Way::service(carrier), endpoint),
+            (None, Some(_), Some(name)) => {
+                let text =
+                    format!("{name} is a setting of the client: set it on the shared client");
+                return Err(Error::new(ErrorKind::Build, text));
+            }
+            (None, client, _) => {
+                let client = match client {
+                    Some(client) => {
+                        self.guarding.fits(&client)?;
+                        client
+                    }
+                    None => self.guarding.onto(self.own).build()?,
+                };
                 client.admits(&endpoint)?;
-                Way::Client(client)
-            }
-            (None, None) => {
-                let mut builder = Client::builder().http_version(self.version.unwrap_or_default());
-                if let Some(timeout) = self.connect_timeout {
-                    builder = builder.connect_timeout(timeout);
+                match &self.host {
+                    // Every connection goes to the one place.
+                    Some(_) if self.redirects.leave_the_origin() => {
+                        return Err(bad("redirects to any origin do not go with another host"));
+                    }
+                    Some(host) => {
+                        let named = endpoint
+                            .with_authority(host)
+                            .map_err(|error| error.with_context("setting", "host"))?;
+                        (Way::Client(client.connecting_to(&endpoint)), named)
+                    }
+                    None => (Way::Client(client), endpoint),
                 }
-                let client = self.guarding.onto(builder).build()?;
-                client.admits(&endpoint)?;
-                Way::Client(client)
             }
         };
         let template = Template {

@@ -56,12 +56,13 @@ mod service;
 #[cfg(feature = "webhook")]
 mod signing;
 mod sink;
+mod tls;
 mod vendor;
 mod version;
 
 pub use fanout::Idempotency;
 pub use fanout_net::auth;
-pub use fanout_net::{Client, ClientBuilder, Guard, HttpVersion, Proxy, Resolve};
+pub use fanout_net::{Client, ClientBuilder, Guard, HttpVersion, Proxy, Resolve, TlsVersion};
 #[cfg(feature = "webhook")]
 pub use fanout_webhook::Signer;
 

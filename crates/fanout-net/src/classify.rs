@@ -11,14 +11,7 @@ use crate::guard;
 ///
 /// Pure. "Written" is what the gate says: whether the first byte of the request may have left.
 pub(crate) fn error(event: Event, place: &Place) -> Error {
-    let error = match event {
-        // A TLS server that is spoken to in plain text answers with an alert, or hangs up.
-        Event::NotHttp { detail, written } if !place.tls => {
-            let detail = format!("{detail} (does the URL need https:// or grpcs:// ?)");
-            classify(Event::NotHttp { detail, written })
-        }
-        event => classify(event),
-    };
+    let error = classify(event);
     let error = error.with_context("endpoint", place.endpoint.as_str());
     match &place.proxy {
         Some(proxy) => error.with_context("proxy", proxy.as_str()),
@@ -36,7 +29,7 @@ pub fn classify_foreign(
     endpoint: &Endpoint,
 ) -> Option<Error> {
     let uri = endpoint.uri();
-    let place = Place { endpoint: host_port(uri), proxy: None, tls: endpoint.is_tls() };
+    let place = Place { endpoint: host_port(uri), proxy: None };
     event::of_foreign(error).map(|event| self::error(event, &place))
 }
 
@@ -70,7 +63,8 @@ fn classify(event: Event) -> Error {
         Event::HandshakeBroken(why) => {
             Error::new(Connect, format!("connection lost in the TLS handshake: {why}"))
         }
-        Event::Certificate(why) | Event::TlsRefused(why) => Error::new(Tls, why),
+        Event::Certificate(why) => Error::new(Tls, why.text()),
+        Event::TlsRefused(why) => Error::new(Tls, why.text()),
         Event::NoRoots(why) => Error::new(
             Tls,
             format!("no root certificates on this machine (install them, or give your own): {why}"),
@@ -140,6 +134,11 @@ fn classify(event: Event) -> Error {
                 .with_effect(by_writing(written))
                 .with_advice(RetryAdvice::Never)
         }
+        // Whoever answers plain text with TLS took it for a handshake, and no HTTP came to anyone.
+        Event::TlsCame => Error::new(
+            Tls,
+            "the other side speaks TLS, and plain text was sent: the URL needs https:// or grpcs://",
+        ),
         // The request stayed incomplete, but its head was out.
         Event::OwnBody(why) => {
             Error::new(Interrupted, format!("the body of the request failed: {why}"))
@@ -176,7 +175,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::Guard;
+    use crate::tls::failure::{Distrust, Refusal};
+    use crate::{Guard, TlsVersion};
 
     const LIMIT: Duration = Duration::from_secs(3);
 
@@ -193,8 +193,26 @@ mod tests {
             Event::ConnectFailed(_) => "connect failed",
             Event::ConnectTimeout { .. } => "connect timeout",
             Event::HandshakeBroken(_) => "handshake broken",
-            Event::Certificate(_) => "certificate",
-            Event::TlsRefused(_) => "TLS refused",
+            Event::Certificate(why) => match why {
+                Distrust::Expired { .. } => "certificate expired",
+                Distrust::NotYetValid { .. } => "certificate not yet valid",
+                Distrust::OtherName { .. } => "certificate for another name",
+                Distrust::UnknownIssuer => "certificate of an unknown issuer",
+                Distrust::SelfSigned => "certificate self-signed",
+                Distrust::Revoked => "certificate revoked",
+                Distrust::BadSignature => "certificate with a bad signature",
+                Distrust::Unfit(_) => "certificate unfit",
+            },
+            Event::TlsRefused(why) => match why {
+                Refusal::IdentityRequired => "client certificate required",
+                Refusal::IdentityRefused(_) => "client certificate refused",
+                Refusal::NothingInCommon { .. } => "no TLS in common",
+                Refusal::NoHttpInCommon => "no HTTP version in common",
+                Refusal::NotTls { http: true } => "HTTP in place of TLS",
+                Refusal::NotTls { http: false } => "not TLS",
+                Refusal::Other(_) => "TLS refused",
+            },
+            Event::TlsCame => "TLS in place of HTTP",
             Event::NoRoots(_) => "no roots",
             Event::NoTls => "no TLS",
             Event::NoHttp2 => "no HTTP/2",
@@ -237,8 +255,24 @@ mod tests {
             Event::Unreachable(text()),
             Event::ConnectFailed(text()),
             Event::HandshakeBroken(text()),
-            Event::Certificate(text()),
-            Event::TlsRefused(text()),
+            Event::Certificate(Distrust::Expired { on: None }),
+            Event::Certificate(Distrust::Expired { on: Some(text()) }),
+            Event::Certificate(Distrust::NotYetValid { before: None }),
+            Event::Certificate(Distrust::NotYetValid { before: Some(text()) }),
+            Event::Certificate(Distrust::OtherName { names: Vec::new() }),
+            Event::Certificate(Distrust::OtherName { names: vec![text()] }),
+            Event::Certificate(Distrust::UnknownIssuer),
+            Event::Certificate(Distrust::SelfSigned),
+            Event::Certificate(Distrust::Revoked),
+            Event::Certificate(Distrust::BadSignature),
+            Event::Certificate(Distrust::Unfit(text())),
+            Event::TlsRefused(Refusal::IdentityRequired),
+            Event::TlsRefused(Refusal::IdentityRefused(text())),
+            Event::TlsRefused(Refusal::NoHttpInCommon),
+            Event::TlsRefused(Refusal::NotTls { http: true }),
+            Event::TlsRefused(Refusal::NotTls { http: false }),
+            Event::TlsRefused(Refusal::Other(text())),
+            Event::TlsCame,
             Event::NoRoots(text()),
             Event::NoTls,
             Event::NoHttp2,
@@ -252,6 +286,10 @@ mod tests {
             Event::OwnBody(text()),
             Event::BadRequest(text()),
         ];
+        for min_version in [TlsVersion::Tls12, TlsVersion::Tls13] {
+            let why = text();
+            events.push(Event::TlsRefused(Refusal::NothingInCommon { why, min_version }));
+        }
         for phase in [Phase::Lookup, Phase::Tcp, Phase::Proxy, Phase::Tls] {
             events.push(Event::ConnectTimeout { limit: LIMIT, phase });
         }
@@ -336,21 +374,9 @@ mod tests {
 
     #[test]
     fn the_place_is_told() {
-        let place =
-            Place { endpoint: "h:80".to_owned(), proxy: Some("p:3128".to_owned()), tls: true };
+        let place = Place { endpoint: "h:80".to_owned(), proxy: Some("p:3128".to_owned()) };
         let error = error(Event::Refused, &place);
         assert_eq!(error.to_chain(), "connection refused (endpoint: h:80, proxy: p:3128)");
-    }
-
-    #[test]
-    fn plain_text_to_a_tls_port_gets_a_hint() {
-        let text = |tls| {
-            let place = Place { endpoint: "h:443".to_owned(), proxy: None, tls };
-            error(Event::NotHttp { detail: "odd".to_owned(), written: true }, &place).to_chain()
-        };
-        let hint = "the answer is not valid HTTP: odd (does the URL need https:// or grpcs:// ?)";
-        assert!(text(false).starts_with(hint), "{}", text(false));
-        assert!(!text(true).contains("https"), "{}", text(true));
     }
 
     #[test]

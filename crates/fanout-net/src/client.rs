@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use fanout::{Error, ErrorKind, RetryAdvice};
 use http::header::PROXY_AUTHORIZATION;
-use http::uri::Scheme;
 use http::{Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::time::{Instant, timeout_at};
+use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, timeout, timeout_at};
+use tower_service::Service;
 
 use crate::body::GatedBody;
 use crate::config::{ClientBuilder, HttpVersion, Settings};
@@ -24,9 +25,10 @@ use crate::endpoint::host_port;
 use crate::event::{self, Event, Place};
 use crate::gate::Gate;
 use crate::interim::{Interim, MAX_INTERIM};
-use crate::proxy::{Proxy, Router};
+use crate::proxy::Proxy;
 use crate::resolve::Lookup;
-use crate::tls::Tls;
+use crate::tls::failure::Distrust;
+use crate::tls::{PeerCertificate, Tls};
 use crate::{Endpoint, InBody, OutBody, classify};
 
 /// A pool of connections, and the way to send requests over them.
@@ -43,9 +45,8 @@ use crate::{Endpoint, InBody, OutBody, classify};
 #[derive(Clone)]
 pub struct Client {
     pool: legacy::Client<Connector, GatedBody>,
-    router: Router,
-    lookup: Lookup,
-    version: HttpVersion,
+    connector: Connector,
+    settings: Settings,
     downgraded: Arc<Downgraded>,
 }
 
@@ -63,12 +64,12 @@ impl Client {
 
     /// Returns which version of HTTP the client speaks, for transports that need a certain one.
     pub fn http_version(&self) -> HttpVersion {
-        self.version
+        self.settings.version
     }
 
     /// Returns whether the client has a [`Guard`](crate::Guard).
     pub fn is_guarded(&self) -> bool {
-        self.lookup.guard.is_some()
+        self.connector.lookup().guard.is_some()
     }
 
     /// Says whether the client could ever connect to `endpoint`, for transports to tell early: when a sink
@@ -84,12 +85,15 @@ impl Client {
         if !self.is_guarded() {
             return Ok(());
         }
-        let judged = match self.router.via(endpoint.uri()) {
-            Ok(_) => self.lookup.check(endpoint.host()),
+        let judged = match self.connector.via(endpoint.uri()) {
+            Ok(_) => {
+                let place = self.connector.place(endpoint.uri());
+                self.connector.lookup().check(place.host().unwrap_or_default())
+            }
             Err(event) => Err(event),
         };
-        let tls = endpoint.is_tls();
-        let place = Place { endpoint: host_port(endpoint.uri()), proxy: None, tls };
+        let place =
+            Place { endpoint: host_port(self.connector.place(endpoint.uri())), proxy: None };
         judged.map_err(|event| classify::error(event, &place))
     }
 
@@ -99,8 +103,11 @@ impl Client {
             None => proxy.into_router(),
         };
         let downgraded = Arc::<Downgraded>::default();
-        let connector =
-            Connector::new(settings, tls, router.clone(), lookup.clone(), Arc::clone(&downgraded));
+        let connector = Connector::new(settings, tls, router, lookup, Arc::clone(&downgraded));
+        Self::with(connector, settings, downgraded)
+    }
+
+    fn with(connector: Connector, settings: Settings, downgraded: Arc<Downgraded>) -> Self {
         let mut builder = legacy::Client::builder(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -121,13 +128,66 @@ impl Client {
             // Every request that is dropped resets its stream. h2 would take many of those for an
             // attack by the peer and close the connection under everybody else.
             .http2_max_local_error_reset_streams(None);
-        Self {
-            pool: builder.build(connector),
-            router,
-            lookup,
-            version: settings.version,
-            downgraded,
+        Self { pool: builder.build(connector.clone()), connector, settings, downgraded }
+    }
+
+    /// Returns a client with the same settings, and a pool of its own whose connections all go to the host
+    /// and port of `endpoint`, whatever host the URLs of requests name.
+    ///
+    /// For transports that let a request name another host than the one that it is sent to. Over TLS the
+    /// server must prove to be the host that the request names, unless a
+    /// [server name](ClientBuilder::server_name) is set. A proxy opens a tunnel, even for plain requests.
+    #[must_use]
+    pub fn connecting_to(&self, endpoint: &Endpoint) -> Self {
+        let connector = self.connector.connecting_to(endpoint.uri().clone());
+        Self::with(connector, self.settings, Arc::clone(&self.downgraded))
+    }
+
+    /// Connects to `endpoint`, as a request would, and returns the certificate that the server shows.
+    ///
+    /// No request is sent, and the connection is closed. Where the server asks for a certificate of ours,
+    /// the call waits up to half a second longer for its judgement, which comes late or, when it is good,
+    /// not at all.
+    ///
+    /// # Errors
+    ///
+    /// What a request would fail with before it is written, effect `None`:
+    /// [`Connect`](ErrorKind::Connect), [`Tls`](ErrorKind::Tls) for a certificate that is not accepted, on
+    /// either side, [`Timeout`](ErrorKind::Timeout) of scope `connect`; and [`Build`](ErrorKind::Build)
+    /// when the URL is not `https`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection.
+    pub async fn certificate(&self, endpoint: &Endpoint) -> Result<PeerCertificate, Error> {
+        if !endpoint.is_tls() {
+            let text = "the URL is without TLS, so the server shows no certificate";
+            return Err(Error::new(ErrorKind::Build, text));
         }
+        let place = self.place(endpoint.uri())?;
+        let failed = |event| classify::error(event, &place);
+        let connecting = self.connector.clone().call(endpoint.uri().clone());
+        let mut stream = connecting.await.map_err(|failure| failed(failure.0))?.into_inner();
+        let certificate = stream.certificate().ok_or_else(|| {
+            failed(Event::Certificate(Distrust::Unfit("it cannot be read".to_owned())))
+        })?;
+        if stream.asked_who_we_are() {
+            // What comes is of HTTP/2, or nothing, or the refusal.
+            let read = timeout(JUDGEMENT, stream.read(&mut [0; 1])).await;
+            if let Ok(Err(error)) = read
+                && let Event::TlsRefused(refusal) = event::of_io(&error, false)
+            {
+                return Err(failed(Event::TlsRefused(refusal)));
+            }
+        }
+        Ok(certificate)
+    }
+
+    fn place(&self, url: &Uri) -> Result<Place, Error> {
+        let mut place = Place { endpoint: host_port(self.connector.place(url)), proxy: None };
+        let via = self.connector.via(url).map_err(|event| classify::error(event, &place))?;
+        place.proxy = via.map(|(via, _)| host_port(&via.uri));
+        Ok(place)
     }
 
     /// Sends a request and returns the head of the answer, with its body still to be read.
@@ -168,16 +228,14 @@ impl Client {
         let started = Instant::now();
         let (mut parts, body) = request.into_parts();
         check(&parts.uri)?;
-        let tls = parts.uri.scheme() == Some(&Scheme::HTTPS);
-        let mut place = Place { endpoint: host_port(&parts.uri), proxy: None, tls };
-        let via = self.router.via(&parts.uri).map_err(|event| classify::error(event, &place))?;
-        if let Some(via) = via {
+        let mut place =
+            Place { endpoint: host_port(self.connector.place(&parts.uri)), proxy: None };
+        let via = self.connector.via(&parts.uri).map_err(|event| classify::error(event, &place))?;
+        if let Some((via, forwarded)) = via {
             place.proxy = Some(host_port(&via.uri));
             // In a tunnel the proxy gets its credentials with `CONNECT`, and the destination must
             // never see them.
-            let forwarded = parts.uri.scheme_str() == Some("http");
-            if let (Some(auth), true) = (via.auth, forwarded && self.version != HttpVersion::Http2)
-            {
+            if let (Some(auth), true) = (via.auth, forwarded) {
                 parts.headers.insert(PROXY_AUTHORIZATION, auth);
             }
         }
@@ -237,7 +295,7 @@ impl Client {
                 if !wants_http1 {
                     return Err(error);
                 }
-                if self.version != HttpVersion::Negotiate {
+                if self.settings.version != HttpVersion::Negotiate {
                     // This client speaks nothing else, so another attempt would end the same way.
                     return Err(error.with_advice(RetryAdvice::OtherSink));
                 }
@@ -260,7 +318,7 @@ impl Default for Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("version", &self.version).finish_non_exhaustive()
+        f.debug_struct("Client").field("version", &self.settings.version).finish_non_exhaustive()
     }
 }
 
@@ -292,6 +350,10 @@ fn check(uri: &Uri) -> Result<(), Error> {
 
 /// How many fields the head of an answer has at most.
 pub(crate) const MAX_RESPONSE_FIELDS: usize = 100;
+
+/// How long a server that asked for our certificate has to refuse it, once ours is the last word of the
+/// handshake.
+const JUDGEMENT: Duration = Duration::from_millis(500);
 
 /// How long the other side has to answer an HTTP/2 ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);

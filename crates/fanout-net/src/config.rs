@@ -1,15 +1,15 @@
 //! What a client can be told.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fanout::{Error, ErrorKind};
-use rustls::RootCertStore;
 
 use crate::guard;
 use crate::resolve::Lookup;
-use crate::tls::{self, Identity, Tls};
-use crate::{Client, Guard, Proxy, Resolve};
+use crate::tls::{Pem, Tls, TlsSettings};
+use crate::{Client, Guard, Proxy, Resolve, TlsVersion};
 
 /// Which version of HTTP is spoken.
 #[non_exhaustive]
@@ -28,11 +28,10 @@ pub enum HttpVersion {
 ///
 #[doc = include_str!("../docs/numbers.md")]
 #[must_use]
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct ClientBuilder {
     pub(crate) settings: Settings,
-    roots: Option<Result<Arc<RootCertStore>, Error>>,
-    identity: Option<Result<Identity, Error>>,
+    tls: TlsSettings,
     pub(crate) proxy: Proxy,
     lookup: Lookup,
 }
@@ -118,14 +117,53 @@ impl ClientBuilder {
 
     /// Trusts the certificates of `pem`, one or more, in place of the platform's roots.
     pub fn root_certificates(mut self, pem: impl AsRef<[u8]>) -> Self {
-        self.roots = Some(tls::roots(pem.as_ref()));
+        self.tls.roots = Some(Pem::text(pem.as_ref()));
+        self
+    }
+
+    /// Trusts the certificates of a PEM file, one or more, in place of the platform's roots.
+    ///
+    /// [`build`](Self::build) reads it, once.
+    pub fn root_certificates_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.tls.roots = Some(Pem::file(path.as_ref()));
         self
     }
 
     /// Shows this certificate to servers that ask for one (mutual TLS): `chain`, the own certificate
     /// first, and its private `key`, both PEM.
+    ///
+    /// The key is kept out of `Debug` and of errors, and copies of it are erased when they are dropped.
     pub fn client_identity(mut self, chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
-        self.identity = Some(tls::identity(chain.as_ref(), key.as_ref()));
+        self.tls.identity = Some((Pem::text(chain.as_ref()), Pem::text(key.as_ref())));
+        self
+    }
+
+    /// Shows a certificate as [`client_identity`](Self::client_identity) does, from two PEM files, which
+    /// may be one and the same.
+    ///
+    /// [`build`](Self::build) reads them, once.
+    pub fn client_identity_files(mut self, chain: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
+        self.tls.identity = Some((Pem::file(chain.as_ref()), Pem::file(key.as_ref())));
+        self
+    }
+
+    /// Sets the oldest version of TLS that is spoken, inclusive. Default: [`TlsVersion::Tls12`].
+    pub fn min_tls_version(mut self, version: TlsVersion) -> Self {
+        self.tls.min_version = version;
+        self
+    }
+
+    /// Sets the name that servers must prove to be, in place of the host of the URL. They are told it too
+    /// (SNI), unless it is an address. Every `https` connection of this client is held to it.
+    ///
+    /// For a server that is reached by an address, or through a tunnel, and has a certificate for its
+    /// name. What requests say of their host stays.
+    ///
+    /// # Standards
+    ///
+    /// RFC 6066 section 3, RFC 9525 section 6.
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.tls.server_name = Some(name.into());
         self
     }
 
@@ -151,16 +189,19 @@ impl ClientBuilder {
         self
     }
 
-    /// Builds the client. Does no I/O; the platform's roots are read at the first `https` connection.
+    /// Builds the client. Reads the files that were named and does no other I/O; the platform's roots are
+    /// read at the first `https` connection.
     ///
     /// A time longer than a year counts as a year.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Build`] when a duration is zero, when `max_response_head` is not possible, when
-    /// certificates or the key cannot be read or do not fit together, or when there are a guard and a proxy. No part of a key is ever in the text.
+    /// [`ErrorKind::Build`] when a duration is zero, when `max_response_head` is not possible, when the
+    /// server name is no name, when certificates or the
+    /// key cannot be read or do not belong together, or when there are a guard and a proxy. The text names
+    /// the file and what is wrong with it, and never has any part of a key.
     pub fn build(self) -> Result<Client, Error> {
-        let Self { mut settings, roots, identity, proxy, lookup } = self;
+        let Self { mut settings, tls, proxy, lookup } = self;
         if lookup.guard.is_some() && proxy.is_named() {
             return Err(guard::no_proxy());
         }
@@ -182,7 +223,7 @@ impl ClientBuilder {
                 "max_response_head must be between 8 KiB and 1 MiB",
             ));
         }
-        let tls = Tls::new(roots.transpose()?, identity.transpose()?, settings.version)?;
+        let tls = Tls::new(&tls, settings.version)?;
         Ok(Client::of(settings, tls, proxy, lookup))
     }
 }
@@ -191,8 +232,7 @@ impl std::fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ClientBuilder")
             .field("settings", &self.settings)
-            .field("own_roots", &self.roots.is_some())
-            .field("identity", &self.identity.is_some())
+            .field("tls", &self.tls)
             .field("proxy", &self.proxy)
             .field("guard", &self.lookup.guard)
             .field("own_resolver", &self.lookup.resolver.is_some())

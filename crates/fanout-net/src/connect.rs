@@ -1,12 +1,13 @@
 //! Connecting: name, TCP, proxy, TLS, all within one time limit.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 
 use http::Uri;
+use http::uri::Scheme;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::rt::TokioIo;
@@ -22,13 +23,17 @@ use crate::endpoint::host_port;
 use crate::event::{self, ConnectFailure, Event, Phase};
 use crate::proxy::{Router, Via};
 use crate::resolve::{Lookup, Resolver};
+use crate::sniff::Sniffed;
 use crate::stream::Stream;
-use crate::tls::Tls;
+use crate::tls::failure::{self, Ours, Refusal};
+use crate::tls::{Tls, watch};
 
 /// Makes connections for the pool.
 #[derive(Clone)]
 pub(crate) struct Connector {
     shared: Arc<Shared>,
+    /// Where every connection goes, whatever host the URL of a request names.
+    to: Option<Arc<Uri>>,
 }
 
 struct Shared {
@@ -47,7 +52,33 @@ impl Connector {
         lookup: Lookup,
         downgraded: Arc<Downgraded>,
     ) -> Self {
-        Self { shared: Arc::new(Shared { settings, tls, router, lookup, downgraded }) }
+        Self { shared: Arc::new(Shared { settings, tls, router, lookup, downgraded }), to: None }
+    }
+
+    /// The same, with connections to one place.
+    pub(crate) fn connecting_to(&self, place: Uri) -> Self {
+        Self { shared: Arc::clone(&self.shared), to: Some(Arc::new(place)) }
+    }
+
+    pub(crate) fn lookup(&self) -> &Lookup {
+        &self.shared.lookup
+    }
+
+    /// Where connections for `url` go.
+    pub(crate) fn place<'a>(&'a self, url: &'a Uri) -> &'a Uri {
+        self.to.as_deref().unwrap_or(url)
+    }
+
+    /// Returns the proxy on the way, and whether it is to forward the request as it is.
+    pub(crate) fn via(&self, url: &Uri) -> Result<Option<(Via, bool)>, Event> {
+        let Some(via) = self.shared.router.via(self.place(url))? else { return Ok(None) };
+        // HTTP/2 has no form for a plain proxy that an HTTP/1.1 proxy would understand. And one that
+        // forwards goes where the URL says.
+        let version = self.shared.settings.version;
+        let tunnel = url.scheme() == Some(&Scheme::HTTPS)
+            || version == HttpVersion::Http2
+            || self.to.is_some();
+        Ok(Some((via, !tunnel)))
     }
 }
 
@@ -61,11 +92,11 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, destination: Uri) -> Self::Future {
-        let shared = Arc::clone(&self.shared);
+        let connector = self.clone();
         Box::pin(async move {
             let phase = Arc::new(AtomicU8::new(Phase::Lookup as u8));
-            let limit = shared.settings.connect_timeout;
-            let connecting = Arc::clone(&shared).connect(&destination, &phase);
+            let limit = connector.shared.settings.connect_timeout;
+            let connecting = connector.connect(&destination, &phase);
             match tokio::time::timeout(limit, connecting).await {
                 Ok(Ok(stream)) => Ok(TokioIo::new(stream)),
                 Ok(Err(event)) => Err(ConnectFailure(event)),
@@ -78,37 +109,32 @@ impl Service<Uri> for Connector {
     }
 }
 
-impl Shared {
-    async fn connect(
-        self: Arc<Self>,
-        destination: &Uri,
-        phase: &Arc<AtomicU8>,
-    ) -> Result<Stream, Event> {
-        let secure = destination.scheme_str() == Some("https");
-        let via = self.router.via(destination)?;
-        let (tcp, forwarded) = match via {
-            None => (dial(destination, phase, &self.lookup).await?, false),
-            // HTTP/2 has no form for a plain proxy that an HTTP/1.1 proxy would understand.
-            Some(via) if secure || self.settings.version == HttpVersion::Http2 => {
-                (tunnel(via, destination, phase, &self.lookup).await?, false)
-            }
-            Some(via) => (dial(&via.uri, phase, &self.lookup).await?, true),
+impl Connector {
+    async fn connect(&self, url: &Uri, phase: &Arc<AtomicU8>) -> Result<Stream, Event> {
+        let (place, lookup) = (self.place(url), self.lookup());
+        let (tcp, forwarded) = match self.via(url)? {
+            None => (dial(place, phase, lookup).await?, false),
+            Some((via, false)) => (tunnel(via, place, phase, lookup).await?, false),
+            Some((via, true)) => (dial(&via.uri, phase, lookup).await?, true),
         };
-        if !secure {
+        if url.scheme() != Some(&Scheme::HTTPS) {
             return Ok(Stream::plain(tcp, forwarded));
         }
-        self.handshake(tcp, destination, phase).await
+        let http1 = self.shared.downgraded.contains(&host_port(place));
+        Arc::clone(&self.shared).handshake(tcp, url, http1, phase).await
     }
+}
 
+impl Shared {
     async fn handshake(
         self: Arc<Self>,
         tcp: TcpStream,
-        destination: &Uri,
+        url: &Uri,
+        http1: bool,
         phase: &AtomicU8,
     ) -> Result<Stream, Event> {
         phase.store(Phase::Tls as u8, Ordering::Relaxed);
-        let http1 = self.settings.version == HttpVersion::Negotiate
-            && self.downgraded.contains(&host_port(destination));
+        let http1 = http1 && self.settings.version == HttpVersion::Negotiate;
         let config = match self.tls.ready(http1) {
             Some(config) => config,
             // The first time this may read and check some hundred certificates.
@@ -119,20 +145,38 @@ impl Shared {
                     .map_err(|_| Event::NoRoots("the reading was cut short".to_owned()))??
             }
         };
-        let host = destination.host().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let name = ServerName::try_from(host)
-            .map_err(|_| Event::Certificate("the host is no name that TLS can check".to_owned()))?;
-        let tls = TlsConnector::from(config)
-            .connect(name, tcp)
+        let name = match self.tls.server_name() {
+            Some(name) => name.clone(),
+            None => {
+                let host = url.host().unwrap_or_default();
+                let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+                ServerName::try_from(host).map_err(|_| {
+                    let why = "the host is no name that TLS can check";
+                    Event::TlsRefused(Refusal::Other(why.to_owned()))
+                })?
+            }
+        };
+        let mut ours = Ours {
+            identity: self.tls.has_identity(),
+            asked: false,
+            min_version: self.tls.min_version(),
+        };
+        let mut connecting =
+            TlsConnector::from(config).connect(name, Sniffed::new(tcp)).into_fallible();
+        let connected = poll_fn(|cx| {
+            let (polled, asked) = watch(|| Pin::new(&mut connecting).poll(cx));
+            ours.asked |= asked;
+            polled
+        });
+        let tls = connected
             .await
-            .map_err(|error| event::of_handshake(&error))?;
+            .map_err(|(error, io)| failure::of_handshake(&error, io.first(), ours))?;
         let agreed = tls.get_ref().1.alpn_protocol();
         if self.settings.version == HttpVersion::Http2 && agreed != Some(b"h2") {
             // RFC 9113 section 3.2: over TLS, HTTP/2 is spoken when it was agreed on and only then.
             return Err(Event::NoHttp2);
         }
-        Ok(Stream::tls(tls))
+        Ok(Stream::tls(tls, ours))
     }
 }
 

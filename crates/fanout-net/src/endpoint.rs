@@ -90,6 +90,34 @@ impl Endpoint {
         Self { grpc: true, ..self }
     }
 
+    /// Returns the same URL with another host and port: what a request is to name, where that is not where
+    /// it is sent; see [`Client::connecting_to`](crate::Client::connecting_to).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Build`] when it is no host with at most a port.
+    ///
+    /// # Standards
+    ///
+    /// RFC 9113 section 8.3.1 (`:authority`), RFC 9110 section 7.2 (`Host`).
+    pub fn with_authority(&self, authority: &str) -> Result<Self, Error> {
+        let scheme = if self.is_tls() { "https" } else { "http" };
+        let bad = || {
+            let shown: String =
+                authority.chars().take(100).flat_map(char::escape_default).collect();
+            let text = format!("\"{shown}\" is no HOST and no HOST:PORT");
+            Error::new(ErrorKind::Build, text)
+        };
+        if authority.contains(['/', '?', '#', '@']) {
+            return Err(Error::new(ErrorKind::Build, "write HOST or HOST:PORT and nothing more"));
+        }
+        let parsed = Self::parse(&format!("{scheme}://{authority}/")).map_err(|_| bad())?;
+        let tail = self.uri.path_and_query().map_or("/", |tail| tail.as_str());
+        let host = host_as_written(&parsed.uri);
+        let uri = Uri::from_str(&format!("{scheme}://{host}{tail}")).map_err(|_| bad())?;
+        Ok(Self { uri, grpc: self.grpc })
+    }
+
     /// Returns the whole URL, query included.
     pub fn uri(&self) -> &Uri {
         &self.uri

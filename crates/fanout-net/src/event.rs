@@ -4,9 +4,10 @@ use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
-use rustls::{AlertDescription, CertificateError};
+use crate::stream::{Refused, TLS_CAME, TlsCame};
+use crate::tls::failure::{Distrust, Refusal};
 
-use crate::guard::Refusal;
+use crate::guard;
 
 /// Where it happened, to say so in the error.
 #[derive(Clone, Debug, Default)]
@@ -15,15 +16,13 @@ pub(crate) struct Place {
     pub(crate) endpoint: String,
     /// `host:port` of the proxy, if one is used.
     pub(crate) proxy: Option<String>,
-    /// Whether the URL asks for TLS.
-    pub(crate) tls: bool,
 }
 
 /// One thing that went wrong below HTTP. Texts are of libraries or of ours, never of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     // While connecting: nothing of the request was written.
-    Guarded(Refusal),
+    Guarded(guard::Refusal),
     ProxyGuarded,
     NoSuchHost,
     LookupFailed(String),
@@ -32,8 +31,8 @@ pub(crate) enum Event {
     ConnectFailed(String),
     ConnectTimeout { limit: Duration, phase: Phase },
     HandshakeBroken(String),
-    Certificate(String),
-    TlsRefused(String),
+    Certificate(Distrust),
+    TlsRefused(Refusal),
     NoRoots(String),
     NoTls,
     NoHttp2,
@@ -52,6 +51,7 @@ pub(crate) enum Event {
     Calm { processed: bool },
     NotHttp { detail: String, written: bool },
     OutOfBounds { detail: String, written: bool },
+    TlsCame,
     OwnBody(String),
     BadRequest(String),
     OutOfTime { after: Duration, written: bool },
@@ -85,7 +85,7 @@ pub(crate) enum LookupError {
     /// The resolver failed.
     Failed(io::Error),
     /// The guard refused all that it found.
-    Guarded(Refusal),
+    Guarded(guard::Refusal),
 }
 
 impl std::fmt::Display for LookupError {
@@ -116,7 +116,8 @@ pub(crate) fn of_answer(error: &hyper::Error) -> Event {
         Event::StreamRefused => reset(h2::Reason::REFUSED_STREAM),
         Event::Http11Required => reset(h2::Reason::HTTP_1_1_REQUIRED),
         Event::Calm { .. } => Event::Calm { processed: true },
-        Event::GoneAway { detail } | Event::TlsRefused(detail) => broken(Some(detail)),
+        Event::GoneAway { detail } => broken(Some(detail)),
+        Event::TlsRefused(refusal) => broken(Some(refusal.text())),
         Event::Unsent => broken(None),
         event => event,
     }
@@ -150,14 +151,6 @@ pub(crate) fn of_dial(error: &(dyn StdError + 'static)) -> Event {
     match find::<io::Error>(error) {
         Some(error) => of_dial_io(error),
         None => Event::ConnectFailed(innermost(error)),
-    }
-}
-
-/// Why the TLS handshake failed.
-pub(crate) fn of_handshake(error: &io::Error) -> Event {
-    match tls_error(error) {
-        Some(error) => of_tls(error),
-        None => Event::HandshakeBroken(io_text(error)),
     }
 }
 
@@ -216,19 +209,31 @@ fn of_h2(error: &h2::Error, written: bool) -> Event {
         h2::Reason::HTTP_1_1_REQUIRED => Event::Http11Required,
         h2::Reason::ENHANCE_YOUR_CALM => Event::Calm { processed: true },
         h2::Reason::INADEQUATE_SECURITY => {
-            Event::TlsRefused("the server finds the TLS connection too weak".to_owned())
+            let why = "the server finds the TLS connection too weak";
+            Event::TlsRefused(Refusal::Other(why.to_owned()))
         }
         reason => Event::StreamReset { reason: reason.to_string(), written },
     }
 }
 
-fn of_io(error: &io::Error, written: bool) -> Event {
-    match tls_error(error) {
-        // With TLS 1.3 the server judges our certificate after our handshake is over. It has then
-        // read no request: what comes before its own Finished is not for the application.
-        Some(rustls::Error::AlertReceived(alert)) if is_about_our_certificate(*alert) => {
-            Event::TlsRefused(alert_text(*alert))
+pub(crate) fn of_io(error: &io::Error, written: bool) -> Event {
+    if let Some(Refused(refusal)) = find(error) {
+        return Event::TlsRefused(refusal.clone());
+    }
+    if find::<TlsCame>(error).is_some() {
+        return Event::TlsCame;
+    }
+    match (error.kind(), error.to_string()) {
+        // h2 has kept the text of the error and thrown the error away.
+        (io::ErrorKind::PermissionDenied, text) => {
+            if let Some(refusal) = Refusal::from_text(&text) {
+                return Event::TlsRefused(refusal);
+            }
         }
+        (io::ErrorKind::InvalidData, text) if text == TLS_CAME => return Event::TlsCame,
+        _ => {}
+    }
+    match find::<rustls::Error>(error) {
         Some(error) => Event::Closed { written, detail: Some(lower(error)) },
         // h2 makes up a broken pipe for the end of the connection; it says nothing more.
         None if error.kind() == io::ErrorKind::BrokenPipe => {
@@ -260,136 +265,17 @@ fn of_dial_io(error: &io::Error) -> Event {
     }
 }
 
-fn of_tls(error: &rustls::Error) -> Event {
-    match error {
-        rustls::Error::InvalidCertificate(error) => Event::Certificate(certificate_text(error)),
-        rustls::Error::AlertReceived(alert) => Event::TlsRefused(alert_text(*alert)),
-        rustls::Error::InvalidMessage(_)
-        | rustls::Error::InappropriateMessage { .. }
-        | rustls::Error::PeerSentOversizedRecord => Event::TlsRefused(
-            "the other side does not speak TLS (does the URL need http:// or grpc:// ?)".to_owned(),
-        ),
-        rustls::Error::PeerIncompatible(_) => Event::TlsRefused(
-            "the other side offers no TLS version or cipher that is safe today".to_owned(),
-        ),
-        other => Event::TlsRefused(lower(other)),
-    }
-}
-
-fn certificate_text(error: &CertificateError) -> String {
-    match error {
-        CertificateError::NotValidForNameContext { presented, .. } if !presented.is_empty() => {
-            // Certificates of large sites are for hundreds of names.
-            let mut names: Vec<_> = presented.iter().map(|name| bare_name(name)).collect();
-            let more = match names.len().saturating_sub(MOST_NAMES) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            names.truncate(MOST_NAMES);
-            let names = names.join(", ");
-            format!("certificate is not valid for this name (it is for {names}{more})")
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "certificate is not valid for this name".to_owned()
-        }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "certificate has expired".to_owned()
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "certificate is not valid yet (is the clock right?)".to_owned()
-        }
-        CertificateError::Revoked => "certificate has been revoked".to_owned(),
-        CertificateError::UnknownIssuer => "certificate has an unknown issuer \
-             (if it is your own authority, add its root certificate)"
-            .to_owned(),
-        CertificateError::BadSignature => "certificate is not signed by the authority that is \
-             trusted under this name"
-            .to_owned(),
-        // rustls has no name for it. It is what most self-signed certificates are like.
-        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
-            "certificate is an authority's, not a server's (a self-signed one must not be marked \
-             as an authority)"
-                .to_owned()
-        }
-        other => format!("certificate is not acceptable: {}", lower(other)),
-    }
-}
-
-/// webpki writes names as `DnsName("example.com")`.
-fn bare_name(name: &str) -> &str {
-    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
-    inner.unwrap_or(name).trim_matches('"')
-}
-
-fn alert_text(alert: AlertDescription) -> String {
-    match alert {
-        AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
-            "the server asks for a client certificate".to_owned()
-        }
-        alert if is_about_our_certificate(alert) => {
-            format!("the server does not accept our certificate ({})", words(alert))
-        }
-        AlertDescription::NoApplicationProtocol => {
-            "the server speaks none of the HTTP versions that were offered".to_owned()
-        }
-        AlertDescription::UnrecognisedName => "the server does not know this name".to_owned(),
-        AlertDescription::HandshakeFailure
-        | AlertDescription::ProtocolVersion
-        | AlertDescription::InsufficientSecurity => {
-            format!(
-                "the server offers no TLS version or cipher that is safe today ({})",
-                words(alert)
-            )
-        }
-        alert => format!("the server ended the TLS handshake ({})", words(alert)),
-    }
-}
-
-/// RFC 8446 section 6.2: the alerts with which a server rejects the client's certificate.
-fn is_about_our_certificate(alert: AlertDescription) -> bool {
-    matches!(
-        alert,
-        AlertDescription::CertificateRequired
-            | AlertDescription::NoCertificate
-            | AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::UnknownCA
-            | AlertDescription::AccessDenied
-            | AlertDescription::DecryptError
-    )
-}
-
-/// `HandshakeFailure` as `handshake failure`.
-fn words(alert: AlertDescription) -> String {
-    let name = alert.as_str().map_or_else(|| format!("alert {}", u8::from(alert)), str::to_owned);
-    let mut out = String::new();
-    let mut after_lower = false;
-    for c in name.chars() {
-        if c.is_uppercase() && after_lower {
-            out.push(' ');
-        }
-        after_lower = c.is_lowercase();
-        out.push(c.to_ascii_lowercase());
-    }
-    out
-}
-
-fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
-    find(error)
-}
-
 /// The text of an I/O error without `(os error 104)`, which helps nobody.
-fn io_text(error: &io::Error) -> String {
+pub(crate) fn io_text(error: &io::Error) -> String {
     let text = innermost(error);
     let text = text.split(" (os error").next().unwrap_or_default();
     lower(text)
 }
 
 /// The first error of type `T` in a chain of causes. An `io::Error` may hold another inside.
-fn find<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
+pub(crate) fn find<'e, T: StdError + 'static>(
+    error: &'e (dyn StdError + 'static),
+) -> Option<&'e T> {
     let mut current = Some(error);
     while let Some(error) = current {
         if let Some(found) = error.downcast_ref::<T>() {
@@ -415,7 +301,7 @@ fn innermost(error: &(dyn StdError + 'static)) -> String {
 }
 
 /// A text that starts in lower case, unless with an abbreviation.
-fn lower(text: &(impl ToString + ?Sized)) -> String {
+pub(crate) fn lower(text: &(impl ToString + ?Sized)) -> String {
     let text = text.to_string();
     let mut chars = text.chars();
     match (chars.next(), chars.next()) {
@@ -426,9 +312,6 @@ fn lower(text: &(impl ToString + ?Sized)) -> String {
         _ => text,
     }
 }
-
-/// How many names of a certificate an error repeats.
-const MOST_NAMES: usize = 5;
 
 #[cfg(test)]
 mod tests {
@@ -455,33 +338,25 @@ mod tests {
         assert_eq!(lower("Connection reset"), "connection reset");
         assert_eq!(lower("TLS is off"), "TLS is off");
         assert_eq!(lower(""), "");
-        assert_eq!(bare_name("DnsName(\"a.example\")"), "a.example");
-        assert_eq!(bare_name("IpAddress(127.0.0.1)"), "127.0.0.1");
-        assert_eq!(bare_name("odd"), "odd");
-        assert_eq!(words(AlertDescription::HandshakeFailure), "handshake failure");
-        assert_eq!(words(AlertDescription::UnknownCA), "unknown ca");
         assert_eq!(io_text(&io::Error::from_raw_os_error(104)), "connection reset by peer");
     }
 
     #[test]
-    fn a_certificate_for_many_names_is_told_in_one_line() {
-        let text = |count: usize| {
-            let name = rustls_pki_types::ServerName::try_from("h.example").expect("a name");
-            certificate_text(&CertificateError::NotValidForNameContext {
-                expected: name,
-                presented: (0..count).map(|n| format!("DnsName(\"{n}.example\")")).collect(),
-            })
-        };
-        assert!(text(1).ends_with("(it is for 0.example)"), "{}", text(1));
-        assert!(text(5).ends_with("3.example, 4.example)"), "{}", text(5));
-        assert!(text(500).ends_with("4.example and 495 more)"), "{}", text(500));
+    fn an_error_inside_an_io_error_is_found() {
+        let inner = Refused(Refusal::IdentityRequired);
+        let outer = io::Error::other(io::Error::other(inner));
+        assert_eq!(of_io(&outer, true), Event::TlsRefused(Refusal::IdentityRequired));
+        assert_eq!(of_io(&io::Error::other(TlsCame), true), Event::TlsCame);
     }
 
     #[test]
-    fn an_error_inside_an_io_error_is_found() {
-        let inner = rustls::Error::AlertReceived(AlertDescription::UnknownCA);
-        let outer = io::Error::other(io::Error::other(inner));
-        assert!(tls_error(&outer).is_some());
-        assert!(matches!(of_io(&outer, true), Event::TlsRefused(_)));
+    fn what_h2_keeps_of_an_error_is_enough() {
+        let refusal = Refusal::IdentityRefused("unknown ca".to_owned());
+        let kept = io::Error::new(io::ErrorKind::PermissionDenied, refusal.text());
+        assert_eq!(of_io(&kept, true), Event::TlsRefused(refusal));
+        let kept = io::Error::new(io::ErrorKind::InvalidData, TLS_CAME);
+        assert_eq!(of_io(&kept, true), Event::TlsCame);
+        let other = io::Error::from(io::ErrorKind::PermissionDenied);
+        assert!(matches!(of_io(&other, true), Event::Closed { written: true, .. }));
     }
 }

@@ -38,6 +38,7 @@ mod plaintext;
 mod proxy;
 mod read;
 mod resolve;
+mod sniff;
 mod stream;
 mod tls;
 
@@ -51,6 +52,7 @@ pub use crate::header_room::{MAX_REQUEST_HEADERS, header_room};
 pub use crate::proxy::Proxy;
 pub use crate::read::{read_to_limit, read_to_limit_by};
 pub use crate::resolve::Resolve;
+pub use crate::tls::{PeerCertificate, TlsVersion};
 
 /// What a body may fail with.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -48,7 +48,7 @@ fn what_cannot_work_is_refused_at_once() {
     unary("grpcs://h").client(&client).build().expect("it negotiates");
     let old = Client::builder().http_version(HttpVersion::Http1).build().expect("a client");
     refused(unary("grpcs://h").client(&old), "HTTP/2");
-    refused(unary("grpcs://h").client(&client).root_certificates("x"), "on the client");
+    refused(unary("grpcs://h").client(&client).root_certificates("x"), "on the shared client");
 }
 
 #[test]

@@ -112,7 +112,11 @@ async fn serve<S>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request: Request<Incoming>| {
-        let request_line = (request.uri().path().to_owned(), request.headers().clone());
+        let mut headers = request.headers().clone();
+        // `:authority`, under the name that HTTP/1.1 has for it.
+        let named = request.uri().authority().and_then(|named| named.as_str().parse().ok());
+        headers.extend(named.map(|named: HeaderValue| (http::header::HOST, named)));
+        let request_line = (request.uri().path().to_owned(), headers);
         seen.lock().expect("no panic while held").push(request_line);
         let answer = answer(request);
         async move { Ok::<_, std::convert::Infallible>(answer.await) }

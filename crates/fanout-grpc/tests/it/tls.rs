@@ -83,6 +83,43 @@ async fn a_client_certificate_is_shown_to_a_server_that_asks() {
     let (certificate, key) = authority.issue("client");
     let sink = authority.sink(&server).client_identity(certificate.pem(), key.serialize_pem());
     send(&sink.build().unwrap(), &order("a", 1)).await.unwrap();
-    failure(authority.sink(&server)).await;
+    let error = failure(authority.sink(&server)).await;
+    assert_eq!((error.kind(), error.effect()), (ErrorKind::Tls, Effect::None), "{error}");
+    assert!(error.message().starts_with("the server asks for a client certificate"), "{error}");
     assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_can_name_another_host_than_it_is_sent_to() {
+    let authority = Authority::new();
+    let server = authority.serve("api.internal", false).await;
+    let client = fanout_grpc::Client::builder()
+        .http_version(fanout_grpc::HttpVersion::Http2)
+        .root_certificates(authority.0.pem())
+        .build()
+        .unwrap();
+    let url = format!("grpcs://127.0.0.1:{}", server.port());
+    let shared = GrpcSink::unary(url, "shop.v1.Orders/Place").client(&client);
+    for sink in [authority.sink(&server), shared] {
+        let sink = sink.authority("api.internal").build().unwrap();
+        send(&sink, &order("a", 1)).await.unwrap();
+    }
+    let named = authority.sink(&server).server_name("api.internal").build().unwrap();
+    send(&named, &order("a", 1)).await.unwrap();
+    let error = failure(authority.sink(&server).authority("db.internal")).await;
+    assert_eq!((error.kind(), error.effect()), (ErrorKind::Tls, Effect::None), "{error}");
+    let told = error.to_chain();
+    assert!(told.contains(&format!("(endpoint: localhost:{}", server.port())), "{told}");
+
+    let plain = Server::echo().await;
+    let sink = plain.place().authority("api.internal:8443").build().unwrap();
+    send(&sink, &order("a", 1)).await.unwrap();
+    assert_eq!(plain.only_request()["host"], "api.internal:8443");
+
+    let seen: Vec<_> =
+        server.requests().into_iter().map(|(_, headers)| headers["host"].clone()).collect();
+    let here = format!("localhost:{}", server.port());
+    assert_eq!(seen, ["api.internal", "api.internal", &*here]);
+    let bad = plain.place().authority("a/b").build().unwrap_err();
+    assert_eq!(bad.kind(), ErrorKind::Build);
 }

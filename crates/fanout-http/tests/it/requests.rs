@@ -155,6 +155,26 @@ fn what_cannot_work_is_refused_when_the_sink_is_built() {
     let second = Duration::from_secs(1);
     check(HttpSink::post(url).client(&shared).connect_timeout(second), "shared client");
     check(HttpSink::post(url).client(&shared).http_version(HttpVersion::Http1), "shared client");
+    check(HttpSink::post(url).client(&shared).server_name("s3cret"), "shared client");
+    check(HttpSink::post(url).client(&shared).root_certificates("s3cret"), "shared client");
+    check(HttpSink::post(url).client(&shared).client_identity("s3cret", "s3cret"), "shared");
+    check(HttpSink::post(url).root_certificates("s3cret"), "no PEM certificate");
+    check(HttpSink::post(url).root_certificates_file("no/such.pem"), "from no/such.pem: no such");
+    check(HttpSink::post(url).client_identity("s3cret", "s3cret"), "the client certificate: ");
+    check(HttpSink::post(url).client_identity_files("no/such.pem", "x"), "from no/such.pem");
+    check(HttpSink::post(url).server_name("a:443"), "server_name");
+    check(HttpSink::post(url).host("a/b"), "write HOST");
+}
+
+#[tokio::test]
+async fn a_request_can_name_another_host_than_it_is_sent_to() {
+    let server = MockServer::start().await;
+    let answer = ResponseTemplate::new(200);
+    Mock::given(header("host", "api.internal")).respond_with(answer).expect(2).mount(&server).await;
+    let own = HttpSink::post(server.uri()).host("api.internal").build().unwrap();
+    send(&own, &Message::text("x")).await.unwrap();
+    let shared = HttpSink::post(server.uri()).client(&client()).host("api.internal");
+    send(&shared.build().unwrap(), &Message::text("x")).await.unwrap();
 }
 
 #[test]
