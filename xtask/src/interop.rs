@@ -12,11 +12,13 @@ pub(crate) fn run(filter: Option<&str>) -> Result<bool> {
     let workspace = Workspace::load()?;
     let scripts = workspace.root.join("tests/interop");
     let venv = workspace.target.join("interop-venv");
+    let modules = workspace.target.join("interop-node");
     let mut steps = Steps::default();
     let mut ready = false;
 
     steps.run("servers", || {
-        run_command(Command::new("bash").arg(scripts.join("install.sh")).arg(&venv))?;
+        let install = scripts.join("install.sh");
+        run_command(Command::new("bash").arg(install).args([&venv, &modules]))?;
         ready = true;
         Ok(String::new())
     });
@@ -26,7 +28,10 @@ pub(crate) fn run(filter: Option<&str>) -> Result<bool> {
             let programs = programs(package.name())?;
             let interop = programs.iter().find(|program| program.name == "interop");
             let mut command = Command::new(&interop.ok_or("there is no program interop")?.path);
-            command.args(filter).env("FANOUT_INTEROP_PYTHON", venv.join("bin/python"));
+            command
+                .args(filter)
+                .env("FANOUT_INTEROP_PYTHON", venv.join("bin/python"))
+                .env("FANOUT_INTEROP_NODE", &modules);
             run_command(&mut command).map(|()| String::new())
         });
     }

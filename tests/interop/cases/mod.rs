@@ -7,6 +7,7 @@ mod http;
 mod retries;
 mod tls;
 mod together;
+mod webhooks;
 
 use fanout::{Attempt, Error, Message, Receipt, Sink};
 use fanout_http::HttpSink;
@@ -82,6 +83,12 @@ pub(crate) fn all() -> Vec<Case> {
         retries::a_pushback_is_kept_exactly() => "grpcio",
         retries::a_negative_pushback_forbids_the_retry() => "grpcio",
         guard::public_addresses_are_those_of_python() => "ipaddress",
+        webhooks::they_verify_what_we_sign(Python) => "python",
+        webhooks::they_verify_what_we_sign(Node) => "node",
+        webhooks::they_refuse_what_is_signed_too_early_or_too_late(Python) => "python",
+        webhooks::they_refuse_what_is_signed_too_early_or_too_late(Node) => "node",
+        webhooks::we_verify_what_they_sign(Python) => "python",
+        webhooks::we_verify_what_they_sign(Node) => "node",
         together::one_json_message_reaches_http_and_grpc() => "all",
     ]
 }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::time::timeout;
 
 use super::certificates::Certificates;
+use super::front::Via;
 use super::{PATIENCE, script};
 
 /// A running script; see the scripts for what they print.
@@ -45,6 +46,21 @@ impl Script {
         if let Some(tls) = tls {
             command.arg(tls.certificate()).arg(tls.key());
         }
+        Self::ready(command).await
+    }
+
+    /// Receives and signs webhooks with these keys, in Python or Node.
+    pub(crate) async fn webhooks(via: Via, keys: [&str; 3]) -> Self {
+        let (mut command, name) = match via {
+            Via::Node => (Command::new("node"), "webhook_server.mjs"),
+            Via::Python | Via::Nginx => (python(), "webhook_server.py"),
+        };
+        command.arg(script(name)).args(keys);
+        Self::ready(command).await
+    }
+
+    /// Starts it, and waits until it says where it listens.
+    async fn ready(command: Command) -> Self {
         let mut server = Self::spawn(command);
         let ready = server.next().await;
         server.port = ready["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port");
