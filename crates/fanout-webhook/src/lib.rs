@@ -39,6 +39,8 @@
 //!
 //! - `ed25519`: `whsk_` and `whpk_` keys. Off by default; without it they are refused, and signatures of version
 //!   `v1a` are passed over.
+//! - `secret`: keys out of a `fanout::Secret`, from the environment or from a file that is followed. Off by default; it
+//!   brings the core of fanout.
 //!
 //! # Standards
 //!

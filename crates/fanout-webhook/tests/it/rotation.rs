@@ -67,3 +67,34 @@ fn without_the_feature_other_versions_are_passed_over() {
     let values = [crate::ID.as_bytes(), b"1614265330", mixed.as_bytes()];
     crate::given(SECRET, values, BODY).unwrap();
 }
+
+#[cfg(feature = "secret")]
+#[test]
+fn keys_in_a_file_follow_the_file_and_survive_a_bad_one() {
+    use std::fs;
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keys");
+    fs::write(&path, SECRET).unwrap();
+    let secret = fanout::Secret::from_file(&path).unwrap();
+    let signer = Signer::new(secret.clone()).unwrap();
+    let verifier = Verifier::new(secret.clone()).unwrap();
+    let check = |text: &str, good: &str| {
+        fs::write(&path, text).unwrap();
+        secret.check_now();
+        let now = signer.sign_at(crate::ID, BODY, at(SECONDS)).unwrap();
+        assert_eq!(now, signed(good));
+        verifier.verify_at(signed(good).pairs(), BODY, at(SECONDS)).unwrap();
+    };
+    check(&format!("{OTHER}\n{SECRET}\n"), &format!("{OTHER} {SECRET}"));
+    check(OTHER, OTHER);
+    verifier.verify_at(signed(SECRET).pairs(), BODY, at(SECONDS)).unwrap_err();
+    check("no key at all", OTHER);
+    check("", OTHER);
+    check(SECRET, SECRET);
+
+    let error = Signer::new(fanout::Secret::new("s3cret")).unwrap_err();
+    assert_eq!(error.kind(), KeyErrorKind::Form);
+    let shown = format!("{error} {error:?} {signer:?} {verifier:?}");
+    assert!(!shown.contains("s3cret") && !shown.contains("MfKQ"), "{shown}");
+}
