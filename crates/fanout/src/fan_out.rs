@@ -249,7 +249,18 @@ impl FanOut {
         parent: Option<Attempt>,
         earlier: Option<Vec<Delivery>>,
     ) -> impl Future<Output = Report> + Send + use<> {
-        dispatch(Arc::clone(&self.0), Order { messages, parent, earlier })
+        self.dispatch_order(Order { messages, parent, earlier, all_first: false, will: None })
+    }
+
+    pub(crate) fn dispatch_order(
+        &self,
+        order: Order,
+    ) -> impl Future<Output = Report> + Send + use<> {
+        dispatch(Arc::clone(&self.0), order)
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.0
     }
 }
 

@@ -69,6 +69,7 @@ mod message;
 pub mod policy;
 mod receipt;
 mod report;
+mod resend;
 pub mod resilience;
 mod secret;
 mod sink;
@@ -92,6 +93,7 @@ pub use crate::report::{
     Completeness, Delivery, OnConflict, Outcome, Report, Resend, Role, SkipReason, StopReason,
     Unsatisfied,
 };
+pub use crate::resend::{ResendToken, Standing};
 pub use crate::secret::{Exposed, Secret};
 pub use crate::sink::{Sink, SinkFn, sink_fn};
 pub use crate::sink_ext::{Filter, Inspect, MapMessage, SinkExt};

@@ -17,7 +17,7 @@ use crate::{
 };
 
 use super::flight::{Landed, fly_mirror};
-use super::{Messages, Order};
+use super::{Messages, Order, Will};
 
 /// The ledger of one send with all that its entries need.
 ///
@@ -36,11 +36,15 @@ pub(super) struct Books {
     limit: Option<Duration>,
     message_id: MessageId,
     parent: Option<Attempt>,
+    will: Option<Will>,
+    /// Whether all that waits starts before the policy is asked.
+    pub(super) all_first: bool,
 }
 
 impl Books {
     pub(super) fn open(plan: Arc<Plan>, order: Order) -> Self {
-        let Order { messages, parent, earlier } = order;
+        let Order { messages, parent, earlier, all_first, will } = order;
+        let all_first = all_first && plan.starts_all_at_once();
         let began = Instant::now();
         let deadline = plan.deadline.and_then(|duration| began.checked_add(duration));
         let outer = parent.as_ref().and_then(Attempt::deadline);
@@ -78,6 +82,8 @@ impl Books {
             limit,
             message_id,
             parent,
+            will,
+            all_first,
         }
     }
 
@@ -208,6 +214,7 @@ impl Books {
         }
         // The fan-out around this one has its answer; what goes on is not its business any more.
         self.parent = None;
+        self.will = None;
         (self.report_of(deliveries), pending)
     }
 
@@ -260,13 +267,19 @@ impl Drop for Books {
             return;
         }
         self.cancel(all, StopReason::CallerCancelled);
-        if let Some(parent) = self.parent.take() {
-            if self.ledger.verdict().is_none() {
-                self.ledger.decide(Verdict::Unsatisfied(Reason::Cancelled));
-            }
-            let deliveries = self.ledger.take_deliveries();
-            let report = self.report_of(deliveries);
-            parent.left(report);
+        let (parent, will) = (self.parent.take(), self.will.take());
+        if parent.is_none() && will.is_none() {
+            return;
+        }
+        if self.ledger.verdict().is_none() {
+            self.ledger.decide(Verdict::Unsatisfied(Reason::Cancelled));
+        }
+        let deliveries = self.ledger.take_deliveries();
+        let report = self.report_of(deliveries);
+        match (parent, will) {
+            (Some(parent), _) => parent.left(report),
+            (None, Some(will)) => will.leave(report),
+            (None, None) => {}
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod books;
 mod flight;
+mod will;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -21,11 +22,13 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::background::Place;
 use crate::fan_out::Plan;
-use crate::policy::{Reason, Rest, Step, Verdict};
+use crate::policy::{FanOutPolicy, Reason, Rest, Step, Verdict};
+use crate::resend::AllFirst;
 use crate::{Attempt, Delivery, Error, Message, Report, Sink, StopReason};
 
 use self::books::Books;
 use self::flight::{Landed, fly};
+pub(crate) use self::will::Will;
 
 /// What is to be sent, and on whose behalf.
 pub(crate) struct Order {
@@ -34,6 +37,10 @@ pub(crate) struct Order {
     pub(crate) parent: Option<Attempt>,
     /// What an earlier send of the same message left, in the plan's order.
     pub(crate) earlier: Option<Vec<Delivery>>,
+    /// Whether all that waits starts before the policy is asked.
+    pub(crate) all_first: bool,
+    /// Where to leave what is known when the send is dropped.
+    pub(crate) will: Option<Will>,
 }
 
 /// Which message each sink gets.
@@ -128,10 +135,12 @@ where
             return Step::Wait(None);
         }
         let Self { flights, books, launch, .. } = self;
-        let Books { plan, ledger, tracks, messages, elapsed, deadline, .. } = books;
+        let Books { plan, ledger, tracks, messages, elapsed, deadline, all_first, .. } = books;
         let available = |position: usize| plan.entries[position].is_available();
         let mut started = false;
-        let step = ledger.step(&*plan.policy, *elapsed, &available, |position, deliveries| {
+        let every = AllFirst(&*plan.policy);
+        let policy: &dyn FanOutPolicy = if *all_first { &every } else { &*plan.policy };
+        let step = ledger.step(policy, *elapsed, &available, |position, deliveries| {
             started = true;
             let entry = &plan.entries[position];
             match messages.of(position, entry, deliveries) {

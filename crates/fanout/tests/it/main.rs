@@ -16,6 +16,7 @@ mod nesting;
 mod pipeline;
 mod policies;
 mod resend;
+mod resend_by;
 mod rest;
 mod retry;
 mod settings;
