@@ -9,38 +9,39 @@ use fanout_net::{Client, Endpoint, Guard, HttpVersion, Proxy};
 #[derive(Default)]
 pub(crate) struct Clients(Vec<(Way, Client)>);
 
-/// What tells one client from another.
-#[derive(PartialEq, Eq)]
-struct Way {
-    version: HttpVersion,
-    /// Past any proxy of the environment.
-    direct: bool,
-    connect_timeout: Option<Duration>,
-    guard: Option<Guard>,
+/// What tells one client from another. It may hold credentials, so it is never shown.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Way {
+    pub(crate) version: HttpVersion,
+    pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) via: Via,
+    pub(crate) guard: Option<Guard>,
+}
+
+/// Through which proxy, if any.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Via {
+    Environment,
+    Direct,
+    Proxy { url: String, except: String },
+}
+
+impl Via {
+    pub(crate) fn proxy(&self) -> Result<Proxy, Error> {
+        match self {
+            Self::Environment => Ok(Proxy::from_env()),
+            Self::Direct => Ok(Proxy::none()),
+            Self::Proxy { url, except } => Ok(Proxy::url(url)?.except(except)),
+        }
+    }
 }
 
 impl Clients {
-    pub(crate) fn http(
-        &mut self,
-        direct: bool,
-        connect_timeout: Option<Duration>,
-        guard: Option<Guard>,
-    ) -> Result<Client, Error> {
-        self.client(Way { version: HttpVersion::Negotiate, direct, connect_timeout, guard })
-    }
-
-    pub(crate) fn grpc(&mut self, direct: bool, guard: Option<Guard>) -> Result<Client, Error> {
-        self.client(Way { version: HttpVersion::Http2, direct, connect_timeout: None, guard })
-    }
-
-    fn client(&mut self, way: Way) -> Result<Client, Error> {
+    pub(crate) fn client(&mut self, way: Way) -> Result<Client, Error> {
         if let Some((_, client)) = self.0.iter().find(|(known, _)| *known == way) {
             return Ok(client.clone());
         }
-        let mut builder = Client::builder().http_version(way.version);
-        if way.direct {
-            builder = builder.proxy(Proxy::none());
-        }
+        let mut builder = Client::builder().http_version(way.version).proxy(way.via.proxy()?);
         if let Some(timeout) = way.connect_timeout {
             builder = builder.connect_timeout(timeout);
         }
@@ -82,15 +83,29 @@ mod tests {
 
     #[test]
     fn equal_settings_share_a_client() {
+        let plain = || Way {
+            version: HttpVersion::Negotiate,
+            connect_timeout: None,
+            via: Via::Environment,
+            guard: None,
+        };
+        let through = |except: &str| Via::Proxy { url: "http://p".into(), except: except.into() };
+        let allowing = Guard::new().allow("10.0.0.0/8").expect("it is a network");
         let mut clients = Clients::default();
-        let second = Some(Duration::from_secs(1));
-        for (direct, timeout) in [(false, None), (false, None), (true, None), (false, second)] {
-            clients.http(direct, timeout, None).expect("the client is plain");
+        for _ in 0..2 {
+            for way in [
+                plain(),
+                Way { version: HttpVersion::Http2, ..plain() },
+                Way { connect_timeout: Some(Duration::from_secs(1)), ..plain() },
+                Way { via: Via::Direct, ..plain() },
+                Way { via: through(""), ..plain() },
+                Way { via: through("localhost"), ..plain() },
+                Way { guard: Some(Guard::new()), ..plain() },
+                Way { guard: Some(allowing.clone()), ..plain() },
+            ] {
+                clients.client(way).expect("the client is plain");
+            }
         }
-        let guard = || Some(Guard::new());
-        for guard in [None, guard(), guard()] {
-            clients.grpc(false, guard).expect("the client is plain");
-        }
-        assert_eq!(clients.0.len(), 5);
+        assert_eq!(clients.0.len(), 8);
     }
 }

@@ -24,6 +24,7 @@ pub struct Config {
     name: String,
     /// In the order of the file.
     routes: Vec<Ready>,
+    warnings: Vec<ConfigError>,
 }
 
 #[derive(Clone)]
@@ -90,12 +91,12 @@ impl Config {
         match source.missing() {
             // It is told first: much else may be wrong because of it.
             Some(missing) => Err(missing),
-            None => config,
+            None => config.map(|config| Self { warnings: source.notes(), ..config }),
         }
     }
 
     fn build(name: &str, root: &Table<'_>) -> Result<Self, ConfigError> {
-        root.allow(&keys::ROOT)?;
+        root.allow(keys::ROOT)?;
         for entry in root.entries() {
             entry.look_up()?;
         }
@@ -127,7 +128,8 @@ impl Config {
             sinks.push(dress(destination, is_copy)?);
         }
         let routes = routes.into_iter().map(|route| ready(route, &names, &sinks));
-        Ok(Self { name: name.to_owned(), routes: routes.collect::<Result<_, _>>()? })
+        let routes = routes.collect::<Result<_, _>>()?;
+        Ok(Self { name: name.to_owned(), routes, warnings: Vec::new() })
     }
 
     /// Returns the fan-out of the route `name`. Its sinks have the names that they have in the file.
@@ -144,6 +146,12 @@ impl Config {
     /// Returns the names of the routes in the order of the file.
     pub fn routes(&self) -> impl Iterator<Item = &str> {
         self.routes.iter().map(|ready| &*ready.name)
+    }
+
+    /// Returns what works and had better be otherwise, in the order of the file: a secret that stands in the
+    /// file itself, where everybody who may read the file may read it.
+    pub fn warnings(&self) -> &[ConfigError] {
+        &self.warnings
     }
 
     /// Returns a sink of the route `name` that takes JSON and nothing else, if there is one.

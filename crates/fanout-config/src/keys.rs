@@ -1,17 +1,43 @@
 //! The names of all keys, one list for each kind of table. What reads a table asks here which there are.
 
 /// The file itself.
-pub(crate) const ROOT: [&str; 2] = ["sinks", "routes"];
+pub(crate) const ROOT: &[&str] = &["sinks", "routes"];
 
 /// `[sinks.NAME]`, whatever it sends by.
-pub(crate) const SINK: [&str; 6] =
-    ["timeout", "idempotency", "resilience", "allow_plaintext", "untrusted", "guard"];
+pub(crate) const SINK: &[&str] = &[
+    "timeout",
+    "idempotency",
+    "resilience",
+    "allow_plaintext",
+    "proxy",
+    "untrusted",
+    "guard",
+    "auth",
+];
+
+/// `auth` of a sink: one of these.
+pub(crate) const AUTH: &[&str] = &["bearer", "basic", "api_key"];
+
+/// `basic` of `auth`.
+pub(crate) const BASIC: &[&str] = &["user", "password"];
+
+/// `api_key` of `auth`.
+pub(crate) const API_KEY: &[&str] = &["header", "query", "value"];
+
+/// A secret, where it is a table: one of these.
+pub(crate) const SECRET: &[&str] = &["env", "file"];
+
+/// `signing` of an HTTP sink.
+pub(crate) const SIGNING: &[&str] = &["keys"];
+
+/// `proxy` of a sink, where it is a table.
+pub(crate) const PROXY: &[&str] = &["url", "except"];
 
 /// `guard` of a sink.
-pub(crate) const GUARD: [&str; 2] = ["allow", "deny"];
+pub(crate) const GUARD: &[&str] = &["allow", "deny"];
 
 /// `[sinks.NAME]` with `http`.
-pub(crate) const HTTP: [&str; 10] = [
+pub(crate) const HTTP: &[&str] = &[
     "http",
     "method",
     "headers",
@@ -20,30 +46,40 @@ pub(crate) const HTTP: [&str; 10] = [
     "connect_timeout",
     "max_request_body",
     "max_receipt_body",
+    "compression",
+    "http_version",
     "redirects",
+    "success_on",
+    "never_on",
+    "retry_on",
+    "trust_503",
+    "vendor_codes",
+    "rate_limit_fields",
     "version",
+    "signing",
 ];
 
 /// `version` of an HTTP sink: one of these.
-pub(crate) const VERSION: [&str; 5] = ["path", "header", "query", "media_type", "vendor_type"];
+pub(crate) const VERSION: &[&str] = &["path", "header", "query", "media_type", "vendor_type"];
 
 /// What all of them but `path` are made of.
-pub(crate) const VERSION_PAIR: [&str; 2] = ["name", "value"];
+pub(crate) const VERSION_PAIR: &[&str] = &["name", "value"];
 
 /// `redirects` of an HTTP sink, where it is a table.
-pub(crate) const REDIRECTS: [&str; 2] = ["follow", "max"];
+pub(crate) const REDIRECTS: &[&str] = &["follow", "max"];
 
 /// `[sinks.NAME]` with `grpc`.
-pub(crate) const GRPC: [&str; 3] = ["grpc", "schema", "metadata"];
+pub(crate) const GRPC: &[&str] =
+    &["grpc", "schema", "metadata", "max_request", "max_response", "compression"];
 
 /// `schema` of a gRPC sink, where it is a table.
-pub(crate) const SCHEMA: [&str; 1] = ["descriptor_set"];
+pub(crate) const SCHEMA: &[&str] = &["descriptor_set"];
 
 /// `[routes.NAME]`, whatever its policy.
-pub(crate) const ROUTE: [&str; 5] = ["sinks", "mirrors", "policy", "deadline", "rest"];
+pub(crate) const ROUTE: &[&str] = &["sinks", "mirrors", "policy", "deadline", "rest"];
 
 /// `[routes.NAME]`: those that belong to some policies, with them.
-pub(crate) const POLICY: [(&str, &[&str]); 5] = [
+pub(crate) const POLICY: &[(&str, &[&str])] = &[
     ("min_success", &["all_settled"]),
     ("fail_fast", &["all", "all_settled"]),
     ("k", &["quorum"]),
@@ -59,17 +95,23 @@ mod tests {
     #[test]
     fn the_complete_file_has_every_key() {
         let file = include_str!("../docs/fanout.toml");
-        let lists: [&[&str]; 10] = [
-            &ROOT,
-            &SINK,
-            &GUARD,
-            &HTTP,
-            &REDIRECTS,
-            &VERSION,
-            &VERSION_PAIR,
-            &GRPC,
-            &SCHEMA,
-            &ROUTE,
+        let lists = [
+            ROOT,
+            SINK,
+            AUTH,
+            BASIC,
+            API_KEY,
+            SECRET,
+            SIGNING,
+            PROXY,
+            GUARD,
+            HTTP,
+            VERSION,
+            VERSION_PAIR,
+            REDIRECTS,
+            GRPC,
+            SCHEMA,
+            ROUTE,
         ];
         let policy = POLICY.iter().map(|(key, _)| *key);
         let missing: Vec<_> = lists

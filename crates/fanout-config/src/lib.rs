@@ -44,6 +44,13 @@
 //!
 //! Files that are named in the file are looked for beside it.
 //!
+//! # Secrets
+//!
+//! Where a secret is expected it is `{ env = "VARIABLE" }`, `{ file = "PATH" }`, or a text. A file is read
+//! again when it has changed; line ends behind it are no part of the secret. A secret that stands in the
+//! file itself works, and is one of the [warnings](Config::warnings). None is ever shown, and all that are
+//! missing are told at once. Headers, pairs of the query and metadata may be secrets too.
+//!
 //! # Errors
 //!
 //! A [`ConfigError`] names file, line and key, says what is there and what may be there, and guesses what

@@ -37,7 +37,7 @@ pub(crate) fn read<'a>(
     }
     let table = entry.table()?;
     let own: Vec<_> = keys::POLICY.iter().map(|(key, _)| *key).collect();
-    table.allow(&[&keys::ROUTE[..], &own].concat())?;
+    table.allow(&[keys::ROUTE, &own].concat())?;
 
     let mut taken = Vec::new();
     let Some(list) = table.get("sinks") else {
@@ -94,7 +94,7 @@ fn policy(table: &Table<'_>, sinks: usize) -> Result<Box<dyn FanOutPolicy>, Conf
         Some(entry) => entry.choice(&POLICIES)?,
         None => "all",
     };
-    for (key, policies) in keys::POLICY {
+    for (key, policies) in keys::POLICY.iter().copied() {
         if let Some(entry) = table.get(key)
             && !policies.contains(&name)
         {

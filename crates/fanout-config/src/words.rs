@@ -1,5 +1,6 @@
 //! Names for people: the one that was probably meant, lists, and text that is safe to show.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Returns the candidate that is most like `name`, if one is like it at all.
@@ -33,9 +34,11 @@ pub(crate) fn suggest<'c>(
     }
 }
 
-/// `a, b and c`, at most 40 of them.
+/// `a, b and c`, each once, at most 40 of them.
 pub(crate) fn listed<'c>(names: impl IntoIterator<Item = &'c str>) -> String {
-    let mut names: Vec<_> = names.into_iter().map(shown).collect();
+    let mut seen = BTreeSet::new();
+    let names = names.into_iter().filter(|name| seen.insert(*name));
+    let mut names: Vec<_> = names.map(shown).collect();
     let more = names.len().saturating_sub(MOST);
     names.truncate(MOST);
     match names.split_last() {
@@ -95,7 +98,9 @@ mod tests {
         assert_eq!(listed([]), "none");
         assert_eq!(listed(["a"]), "a");
         assert_eq!(listed(["a", "b", "c"]), "a, b and c");
-        assert!(listed(vec!["x"; 50]).ends_with("x and 10 more"));
+        let many: Vec<_> = (0..50).map(|number| format!("{number}x")).collect();
+        assert!(listed(many.iter().map(String::as_str)).ends_with("x and 10 more"));
+        assert_eq!(listed(["a", "b", "a"]), "a and b");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod files;
 mod list;
+mod secret;
 mod source;
 mod value;
 mod variables;
@@ -13,7 +14,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 pub(crate) use self::files::why;
-pub(crate) use self::list::Pair;
+pub(crate) use self::list::{Pair, Value};
 pub(crate) use self::source::{Place, Source, Text};
 pub(crate) use self::variables::Environment;
 use crate::ConfigError;
@@ -105,10 +106,9 @@ impl<'a> Entry<'a> {
                 let table = Table { place: self.place.clone(), entries };
                 table.entries().iter().try_for_each(Self::look_up)
             }
-            DeValue::Array(values) => values.iter().try_for_each(|value| {
-                let place = Place { offset: value.span().start, ..self.place.clone() };
-                Self { place, name: self.name, value: value.get_ref() }.look_up()
-            }),
+            DeValue::Array(values) => {
+                values.iter().try_for_each(|value| self.item(value).look_up())
+            }
             DeValue::String(text) => match self.place.text(text) {
                 Err(error) if !self.place.is_booked(&error) => Err(error),
                 _ => Ok(()),

@@ -18,7 +18,9 @@ pub(crate) struct Source<'e> {
     starts: Vec<usize>,
     /// Where relative paths begin.
     pub(super) directory: &'e Path,
-    environment: Environment<'e>,
+    pub(super) environment: Environment<'e>,
+    /// What works, and had better be otherwise.
+    notes: RefCell<Vec<ConfigError>>,
     /// What was looked for and is not there: all of it is told at once.
     missing: RefCell<Vec<ConfigError>>,
 }
@@ -36,6 +38,7 @@ impl<'e> Source<'e> {
             starts: std::iter::once(0).chain(starts).collect(),
             directory,
             environment,
+            notes: RefCell::default(),
             missing: RefCell::default(),
         }
     }
@@ -64,6 +67,13 @@ impl<'e> Source<'e> {
         missing.sort_by_key(ConfigError::line);
         let mut missing = missing.into_iter();
         missing.next().map(|first| first.with_others(missing.collect()))
+    }
+
+    /// What works, and had better be otherwise, in the order of the file.
+    pub(crate) fn notes(&self) -> Vec<ConfigError> {
+        let mut notes = self.notes.take();
+        notes.sort_by_key(ConfigError::line);
+        notes
     }
 
     fn line(&self, offset: usize) -> usize {
@@ -112,6 +122,16 @@ impl<'a> Place<'a> {
         Ok(Text { written, value })
     }
 
+    /// Notes what works, and had better be otherwise.
+    pub(super) fn note(&self, problem: &str, help: String) {
+        self.source.notes.borrow_mut().push(self.error(problem).with_help(help));
+    }
+
+    /// Whether anything that was looked for is missing, so that values may be no real ones.
+    pub(crate) fn misses_something(&self) -> bool {
+        !self.source.missing.borrow().is_empty()
+    }
+
     /// Whether the error says that something is missing.
     pub(super) fn is_booked(&self, error: &ConfigError) -> bool {
         self.source.missing.borrow().contains(error)
@@ -157,7 +177,7 @@ impl Text<'_> {
         if !self.is_foreign() {
             return message;
         }
-        let pieces = self.value.split(['/', '?', '&', '=', ':', '@', ' ']);
+        let pieces = self.value.split(|c: char| !(c.is_alphanumeric() || "._-".contains(c)));
         let foreign = |piece: &&str| piece.len() > 3 && !self.written.contains(*piece);
         let pieces = pieces.filter(foreign).filter(|piece| !SCHEMES.contains(piece));
         pieces.fold(message, |message, piece| message.replace(piece, "…"))

@@ -1,13 +1,17 @@
 //! The keys of a gRPC sink.
 
-use fanout::Idempotency;
-use fanout_grpc::{GrpcSink, Schema};
+use std::sync::Arc;
 
-use super::{Common, bad_address, pairs, wrong};
+use fanout::Idempotency;
+use fanout_grpc::auth::ApiKey;
+use fanout_grpc::{Compression, GrpcSink, GrpcSinkBuilder, Schema};
+use fanout_net::HttpVersion;
+
+use super::{Common, auth, bad_address, bytes, network, pairs, wrong};
 use crate::ConfigError;
-use crate::clients::{Clients, is_loopback};
+use crate::clients::{Clients, Way, is_loopback};
 use crate::keys;
-use crate::reader::{Entry, Table};
+use crate::reader::{Entry, Place, Table, Value};
 
 pub(super) fn build(
     address: &Entry<'_>,
@@ -26,20 +30,46 @@ pub(super) fn build(
     if let Some(mode) = common.idempotency {
         builder = builder.idempotency(mode);
     }
+    if let Some(bytes) = bytes(table, "max_request")? {
+        builder = builder.max_request(bytes);
+    }
+    if let Some(bytes) = bytes(table, "max_response")? {
+        builder = builder.max_response(bytes);
+    }
+    if let Some(entry) = table.get("compression") {
+        builder = builder.compression(entry.choice(&COMPRESSIONS)?);
+    }
     if common.allow_plaintext {
         builder = builder.allow_plaintext();
     }
+    let guard = common.guard;
+    let via = network::read(table, is_loopback(server), guard.is_some())?;
     let client = clients
-        .grpc(is_loopback(server), common.guard)
+        .client(Way { version: HttpVersion::Http2, connect_timeout: None, via, guard })
         .map_err(|error| wrong(&address.place, &error))?;
+    // Alone against an address that is surely good, so that what is wrong is said at its own line.
+    let probe = |place: &Place<'_>, add: &dyn Fn(GrpcSinkBuilder) -> GrpcSinkBuilder| {
+        let builder = GrpcSink::unary("http://localhost", "a.B/C")
+            .idempotency(common.idempotency.unwrap_or(Idempotency::Method));
+        add(builder).build().map(drop).map_err(|error| wrong(place, &error))
+    };
     for pair in pairs(table, "metadata")? {
-        GrpcSink::unary("http://localhost", "a.B/C")
-            .client(&client)
-            .idempotency(common.idempotency.unwrap_or(Idempotency::Method))
-            .metadata(pair.name, &*pair.value)
-            .build()
-            .map_err(|error| wrong(&pair.place, &error))?;
-        builder = builder.metadata(pair.name, &*pair.value);
+        match pair.value {
+            Value::Text(value) => {
+                probe(&pair.place, &|b| b.metadata(pair.name, &*value))?;
+                builder = builder.metadata(pair.name, &*value);
+            }
+            Value::Secret(secret) => {
+                let key = ApiKey::header(pair.name, secret);
+                probe(&pair.place, &|b| b.auth(key.clone()))?;
+                builder = builder.auth(key);
+            }
+        }
+    }
+    if let Some(entry) = table.get("auth") {
+        let credentials = auth::read(&entry)?;
+        probe(&entry.place, &|b| b.auth(Arc::clone(&credentials)))?;
+        builder = builder.auth(credentials);
     }
     builder.client(&client).build().map_err(|error| bad_address(address, &url, &error))
 }
@@ -58,7 +88,7 @@ pub(super) fn schema(table: &Table<'_>) -> Result<Schema, ConfigError> {
         };
     }
     let table = entry.table()?;
-    table.allow(&keys::SCHEMA)?;
+    table.allow(keys::SCHEMA)?;
     let Some(file) = table.get("descriptor_set") else {
         return Err(entry
             .error("the table is empty")
@@ -77,3 +107,6 @@ fn split_method(url: &str) -> Option<(&str, &str)> {
     let whole = parts.len() == 2 && parts.iter().all(|part| !part.is_empty());
     (whole && !method.contains(['?', '#'])).then_some((&url[..slash], method))
 }
+
+const COMPRESSIONS: [(&str, Compression); 2] =
+    [("none", Compression::None), ("gzip", Compression::Gzip)];

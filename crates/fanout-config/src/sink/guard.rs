@@ -19,7 +19,7 @@ pub(super) fn read(table: &Table<'_>) -> Result<Option<Guard>, ConfigError> {
             .with_help("take one of the two keys away"));
     }
     let rules = entry.table()?;
-    rules.allow(&keys::GUARD)?;
+    rules.allow(keys::GUARD)?;
     let guard = add(&rules, "allow", Guard::new(), Guard::allow)?;
     add(&rules, "deny", guard, Guard::deny).map(Some)
 }

@@ -1,12 +1,16 @@
 //! The keys of an HTTP sink.
 
-use fanout::Idempotency;
-use fanout_http::{HttpSink, HttpSinkBuilder, Redirects};
+use std::sync::Arc;
 
-use super::{Common, bad_address, pairs, version, wrong};
-use crate::clients::{Clients, is_loopback};
-use crate::reader::{Entry, Place, Table};
-use crate::{ConfigError, keys, words};
+use fanout::Idempotency;
+use fanout_http::auth::ApiKey;
+use fanout_http::{Compression, HttpSink, HttpSinkBuilder, HttpVersion};
+
+use super::{Common, answers, auth, bad_address, bytes, network, pairs, signing, version, wrong};
+use crate::ConfigError;
+use crate::clients::{Clients, Way, is_loopback};
+use crate::reader::{Entry, Place, Table, Value};
+use crate::words;
 
 pub(super) fn build(
     address: &Entry<'_>,
@@ -37,19 +41,16 @@ pub(super) fn build(
     if common.allow_plaintext {
         builder = builder.allow_plaintext();
     }
-    let bytes = |name| table.get(name).map(|entry| entry.count(0, MOST_BYTES)).transpose();
-    if let Some(bytes) = bytes("max_request_body")? {
-        builder = builder.max_request_body(size(bytes));
+    if let Some(bytes) = bytes(table, "max_request_body")? {
+        builder = builder.max_request_body(bytes);
     }
-    if let Some(bytes) = bytes("max_receipt_body")? {
-        builder = builder.max_receipt_body(size(bytes));
+    if let Some(bytes) = bytes(table, "max_receipt_body")? {
+        builder = builder.max_receipt_body(bytes);
     }
-    if let Some(entry) = table.get("redirects") {
-        builder = builder.redirects(redirects(&entry)?);
+    if let Some(entry) = table.get("compression") {
+        builder = builder.compression(entry.choice(&COMPRESSIONS)?);
     }
-    for pair in pairs(table, "query")? {
-        builder = builder.query(pair.name, &*pair.value);
-    }
+    builder = answers::set(builder, table)?;
     // Alone against a URL that is surely good, so that what is wrong is said at its own line.
     let probe = |place: &Place<'_>, add: &dyn Fn(HttpSinkBuilder) -> HttpSinkBuilder| {
         let built = add(HttpSink::post("http://localhost/")).build();
@@ -62,10 +63,43 @@ pub(super) fn build(
             .error("this is no method that a message can be sent with")
             .with_help("write one like POST, PUT, PATCH, DELETE or GET, in capital letters"));
     }
+    for pair in pairs(table, "query")? {
+        match pair.value {
+            Value::Text(value) => builder = builder.query(pair.name, &*value),
+            Value::Secret(secret) => {
+                let key = ApiKey::query(pair.name, secret);
+                probe(&pair.place, &|b| b.auth(key.clone()))?;
+                builder = builder.auth(key);
+            }
+        }
+    }
     for pair in pairs(table, "headers")? {
         let mode = common.idempotency.unwrap_or(Idempotency::Method);
-        probe(&pair.place, &|b| b.idempotency(mode).header(pair.name, &*pair.value))?;
-        builder = builder.header(pair.name, &*pair.value);
+        match pair.value {
+            Value::Text(value) => {
+                probe(&pair.place, &|b| b.idempotency(mode).header(pair.name, &*value))?;
+                builder = builder.header(pair.name, &*value);
+            }
+            Value::Secret(secret) => {
+                let key = ApiKey::header(pair.name, secret);
+                probe(&pair.place, &|b| b.idempotency(mode).auth(key.clone()))?;
+                builder = builder.auth(key);
+            }
+        }
+    }
+    if let Some(entry) = table.get("auth") {
+        let credentials = auth::read(&entry)?;
+        probe(&entry.place, &|b| b.auth(Arc::clone(&credentials)))?;
+        builder = builder.auth(credentials);
+    }
+    if let Some(entry) = table.get("signing") {
+        let signer = signing::read(&entry)?;
+        if table.get("compression").is_some_and(|entry| entry.is_text("gzip")) {
+            return Err(entry.error("signed requests are not compressed").with_help(
+                "receivers would not know which of the two bodies is signed: take one out",
+            ));
+        }
+        builder = builder.sign(signer);
     }
     if let Some(entry) = table.get("content_type") {
         let value = entry.text("content_type = \"application/json\"")?;
@@ -81,43 +115,20 @@ pub(super) fn build(
             .map_err(|error| wrong(&entry.place, &error))?;
         builder = builder.api_version(version);
     }
+    let http_version = match table.get("http_version") {
+        Some(entry) => entry.choice(&VERSIONS)?,
+        None => HttpVersion::Negotiate,
+    };
+    let guard = common.guard;
+    let via = network::read(table, is_loopback(&url), guard.is_some())?;
     let client = clients
-        .http(is_loopback(&url), connect_timeout, common.guard)
+        .client(Way { version: http_version, connect_timeout, via, guard })
         .map_err(|error| wrong(&address.place, &error))?;
     builder.client(&client).build().map_err(|error| bad_address(address, &url, &error))
 }
 
-/// `"same_origin"`, or a table that says how many as well.
-fn redirects(entry: &Entry<'_>) -> Result<Redirects, ConfigError> {
-    if !entry.is_table() {
-        return entry.choice(&REDIRECTS);
-    }
-    let table = entry.table()?;
-    table.allow(&keys::REDIRECTS)?;
-    let Some(follow) = table.get("follow") else {
-        return Err(entry
-            .error("the table does not say which are followed")
-            .with_help("write redirects = { follow = \"same_origin\", max = 3 }"));
-    };
-    let follow = follow.choice(&REDIRECTS)?;
-    Ok(match table.get("max") {
-        Some(max) => follow.max(u32::try_from(max.count(1, MOST_REDIRECTS)?).unwrap_or(u32::MAX)),
-        None => follow,
-    })
-}
+const COMPRESSIONS: [(&str, Compression); 2] =
+    [("none", Compression::None), ("gzip", Compression::Gzip)];
 
-fn size(bytes: u64) -> usize {
-    usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
-/// 1 TiB: far beyond what fits, and small enough for every computation.
-const MOST_BYTES: u64 = 1 << 40;
-
-const REDIRECTS: [(&str, Redirects); 3] = [
-    ("none", Redirects::none()),
-    ("same_origin", Redirects::same_origin()),
-    ("any_origin", Redirects::any_origin()),
-];
-
-/// As many as browsers follow.
-const MOST_REDIRECTS: u64 = 20;
+const VERSIONS: [(&str, HttpVersion); 3] =
+    [("negotiate", HttpVersion::Negotiate), ("1.1", HttpVersion::Http1), ("2", HttpVersion::Http2)];

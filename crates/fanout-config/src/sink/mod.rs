@@ -1,8 +1,12 @@
 //! `[sinks.NAME]`: one destination.
 
+mod answers;
+mod auth;
 mod grpc;
 mod guard;
 mod http;
+mod network;
+mod signing;
 mod version;
 
 use std::time::Duration;
@@ -76,18 +80,18 @@ fn address<'a>(table: &Table<'a>) -> Result<Address<'a>, ConfigError> {
                 .with_help("a sink is either http or grpc; make two sinks of it"))
         }
         (None, None) => {
-            table.allow(&[&keys::HTTP[..], &keys::GRPC, &keys::SINK].concat())?;
+            table.allow(&[keys::HTTP, keys::GRPC, keys::SINK].concat())?;
             Err(table
                 .place
                 .error("the sink has no address")
                 .with_help("write http = \"URL\", or grpc = \"URL/package.Service/Method\""))
         }
         (Some(address), None) => {
-            allow(table, &keys::HTTP, &keys::GRPC, "gRPC")?;
+            allow(table, keys::HTTP, keys::GRPC, "gRPC")?;
             Ok(Address::Http(address))
         }
         (None, Some(address)) => {
-            allow(table, &keys::GRPC, &keys::HTTP, "HTTP")?;
+            allow(table, keys::GRPC, keys::HTTP, "HTTP")?;
             Ok(Address::Grpc(address))
         }
     }
@@ -105,6 +109,12 @@ fn pairs<'a>(table: &Table<'a>, name: &str) -> Result<Vec<Pair<'a>>, ConfigError
     table.get(name).map_or_else(|| Ok(Vec::new()), |entry| entry.pairs())
 }
 
+/// A number of bytes.
+fn bytes(table: &Table<'_>, name: &str) -> Result<Option<usize>, ConfigError> {
+    let Some(entry) = table.get(name) else { return Ok(None) };
+    Ok(Some(usize::try_from(entry.count(0, MOST_BYTES)?).unwrap_or(usize::MAX)))
+}
+
 /// Refuses unknown keys; those of the other transport are told apart.
 fn allow(
     table: &Table<'_>,
@@ -112,7 +122,7 @@ fn allow(
     other: &[&str],
     other_name: &str,
 ) -> Result<(), ConfigError> {
-    let known = [own, &keys::SINK].concat();
+    let known = [own, keys::SINK].concat();
     let foreign = |entry: &Entry<'_>| other.contains(&entry.name) && !known.contains(&entry.name);
     if let Some(entry) = table.entries().into_iter().find(foreign) {
         return Err(entry
@@ -140,3 +150,6 @@ const MODES: [(&str, Idempotency); 4] = [
     ("always", Idempotency::Always),
     ("never", Idempotency::Never),
 ];
+
+/// 1 TiB: far beyond what fits, and small enough for every computation.
+const MOST_BYTES: u64 = 1 << 40;

@@ -12,7 +12,7 @@ pub(super) fn read(entry: &Entry<'_>) -> Result<ApiVersion, ConfigError> {
         return Err(entry.unexpected(HELP));
     }
     let table = entry.table()?;
-    table.allow(&keys::VERSION)?;
+    table.allow(keys::VERSION)?;
     let mut ways = table.entries().into_iter();
     let (Some(way), None) = (ways.next(), ways.next()) else {
         return Err(entry.error("this has to say one place for the version").with_help(HELP));
@@ -24,7 +24,7 @@ pub(super) fn read(entry: &Entry<'_>) -> Result<ApiVersion, ConfigError> {
         return Err(way.unexpected(HELP));
     }
     let pair = way.table()?;
-    pair.allow(&keys::VERSION_PAIR)?;
+    pair.allow(keys::VERSION_PAIR)?;
     let part = |name: &str, example: &str| match pair.get(name) {
         Some(part) => Ok(part.text(example)?.to_string()),
         None => Err(way.error(format!("{name} is missing")).with_help(HELP)),

@@ -100,6 +100,71 @@ const FILES: &[(&str, &str)] = &[
         "no redirects at all",
         "[sinks.a]\nhttp = \"https://h/\"\nredirects = { follow = \"same_origin\", max = 0 }\n",
     ),
+    ("a status that is none", "[sinks.a]\nhttp = \"https://h/\"\nretry_on = [409, \"5xy\"]\n"),
+    ("a status that is a time", "[sinks.a]\nhttp = \"https://h/\"\nnever_on = [1.5]\n"),
+    ("an unknown version of HTTP", "[sinks.a]\nhttp = \"https://h/\"\nhttp_version = \"3\"\n"),
+    ("an unknown compression", "[sinks.a]\nhttp = \"https://h/\"\ncompression = \"zip\"\n"),
+    ("an unknown proxy", "[sinks.a]\nhttp = \"https://h/\"\nproxy = \"off\"\n"),
+    (
+        "a proxy of another kind",
+        "[sinks.a]\nhttp = \"https://h/\"\nproxy = \"socks5://u:hunter2@p\"\n",
+    ),
+    ("a proxy without scheme", "[sinks.a]\nhttp = \"https://h/\"\nproxy = \"u:hunter2@p:3128\"\n"),
+    ("a proxy without url", "[sinks.a]\nhttp = \"https://h/\"\nproxy = { except = [\"h\"] }\n"),
+    (
+        "a guard in vain",
+        "[sinks.a]\nhttp = \"https://h/\"\nuntrusted = true\nproxy = \"http://p:3128\"\n",
+    ),
+    ("auth that is a text", "[sinks.a]\nhttp = \"https://h/\"\nauth = \"Bearer hunter2\"\n"),
+    (
+        "auth of an unknown way",
+        "[sinks.a]\nhttp = \"https://h/\"\nauth = { baerer = \"hunter2\" }\n",
+    ),
+    ("auth of no way", "[sinks.a]\nhttp = \"https://h/\"\nauth = {}\n"),
+    ("a token that is empty", "[sinks.a]\nhttp = \"https://h/\"\nauth = { bearer = \"\" }\n"),
+    ("a token that is a number", "[sinks.a]\nhttp = \"https://h/\"\nauth = { bearer = 4711 }\n"),
+    (
+        "a token with a line break",
+        "[sinks.a]\nhttp = \"https://h/\"\nauth = { bearer = \"hunter2\\n\" }\n",
+    ),
+    (
+        "a token from two places",
+        "[sinks.a]\nhttp = \"https://h/\"\nauth = { bearer = { env = \"A\", file = \"b\" } }\n",
+    ),
+    (
+        "a token of a strange place",
+        "[sinks.a]\nhttp = \"https://h/\"\nauth = { bearer = { environment = \"A\" } }\n",
+    ),
+    (
+        "a secret in the name of its variable",
+        "[sinks.a]\nhttp = \"https://h/\"\nauth = { bearer = { env = \"hunter2 \" } }\n",
+    ),
+    (
+        "a password without its user",
+        "[sinks.a]\nhttp = \"https://h/\"\nauth = { basic = { password = \"hunter2\" } }\n",
+    ),
+    (
+        "a key to nowhere",
+        "[sinks.a]\nhttp = \"https://h/\"\nauth = { api_key = { value = \"hunter2\" } }\n",
+    ),
+    (
+        "two who write one header",
+        "[sinks.a]\nhttp = \"https://h/\"\nheaders = { Authorization = \"hunter2\" }\nauth = { bearer = \"hunter2\" }\n",
+    ),
+    (
+        "a query for gRPC",
+        "[sinks.a]\ngrpc = \"https://h/a.B/C\"\nauth = { api_key = { query = \"k\", value = \"hunter2\" } }\n",
+    ),
+    ("signing that is a text", "[sinks.a]\nhttp = \"https://h/\"\nsigning = \"whsec_hunter2\"\n"),
+    ("no key to sign with", "[sinks.a]\nhttp = \"https://h/\"\nsigning = { keys = [] }\n"),
+    (
+        "a key that is none",
+        "[sinks.a]\nhttp = \"https://h/\"\nsigning = { keys = [\"hunter2\"] }\n",
+    ),
+    (
+        "a signature of what is compressed",
+        "[sinks.a]\nhttp = \"https://h/\"\ncompression = \"gzip\"\nsigning = { keys = \"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD\" }\n",
+    ),
     ("an unknown schema", "[sinks.a]\ngrpc = \"https://h/a.B/C\"\nschema = \"reflexion\"\n"),
     ("a schema of nothing", "[sinks.a]\ngrpc = \"https://h/a.B/C\"\nschema = {}\n"),
     (

@@ -101,6 +101,97 @@ async fn redirects_are_followed_where_the_file_says_so() {
 }
 
 #[tokio::test]
+async fn answers_mean_what_the_file_says() {
+    for (lines, status, satisfied, attempts) in [
+        ("", 404, false, 1),
+        ("success_on = [404]", 404, true, 1),
+        ("retry_on = \"404\"", 404, false, 3),
+        ("retry_on = [\"4xx\"]\nnever_on = [404]", 404, false, 1),
+        ("idempotency = \"key\"", 500, false, 3),
+        ("idempotency = \"key\"\nnever_on = [\"500-599\"]", 500, false, 1),
+        ("", 503, false, 1),
+        ("trust_503 = true", 503, false, 3),
+        ("", 529, false, 1),
+        (
+            "vendor_codes = true\nresilience = { throttle_base = \"1ms\", max_attempts = 2 }",
+            529,
+            false,
+            2,
+        ),
+    ] {
+        let server = server(&[status]).await;
+        let quick = "resilience = { backoff_base = \"1ms\" }";
+        let quick = if lines.contains("resilience") { "" } else { quick };
+        let config = parse(&format!(
+            "[sinks.a]\nhttp = \"{}\"\n{lines}\n{quick}\n[routes.r]\nsinks = [\"a\"]\n",
+            server.uri()
+        ));
+        let report = send(&config, "r").await;
+        assert_eq!(report.is_satisfied(), satisfied, "{lines}: {report}");
+        assert_eq!(report.get("a").unwrap().attempts(), attempts, "{lines}: {report}");
+    }
+}
+
+#[tokio::test]
+async fn redirects_lead_where_the_file_lets_them() {
+    let other = server(&[200]).await;
+    for (redirects, to_other, satisfied) in [
+        ("\"none\"", false, false),
+        ("\"same_origin\"", false, true),
+        ("\"same_origin\"", true, false),
+        ("{ follow = \"any_origin\", max = 1 }", true, true),
+    ] {
+        let server = MockServer::start().await;
+        let target = if to_other { other.uri() } else { "/new".to_owned() };
+        let moved = ResponseTemplate::new(308).insert_header("location", target);
+        Mock::given(path("/old")).respond_with(moved).mount(&server).await;
+        Mock::given(path("/new")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
+        let config = parse(&format!(
+            "[sinks.a]\nhttp = \"{}/old\"\nredirects = {redirects}\n[routes.r]\nsinks = [\"a\"]\n",
+            server.uri()
+        ));
+        assert_eq!(send(&config, "r").await.is_satisfied(), satisfied, "{redirects} {to_other}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_is_used_where_the_file_names_one() {
+    let proxy = server(&[200]).await;
+    let uri = proxy.uri();
+    for (lines, satisfied, through) in [
+        (format!("proxy = \"{uri}\""), true, 1),
+        (format!("proxy = {{ url = \"http://u:p@{}\" }}", proxy.address()), true, 2),
+        (format!("proxy = {{ url = \"{uri}\", except = [\"api.invalid\"] }}"), false, 2),
+        ("proxy = \"none\"".to_owned(), false, 2),
+    ] {
+        let config = parse(&format!(
+            "[sinks.a]\nhttp = \"http://api.invalid/\"\nallow_plaintext = true\nresilience = false\n{lines}\n\
+             [routes.r]\nsinks = [\"a\"]\n",
+        ));
+        let report = send(&config, "r").await;
+        assert_eq!(report.is_satisfied(), satisfied, "{lines}: {report}");
+        assert_eq!(received(&proxy).await.len(), through, "{lines}: {report}");
+    }
+    let last = received(&proxy).await.pop().unwrap();
+    assert_eq!(last.headers["proxy-authorization"], "Basic dTpw");
+}
+
+#[tokio::test]
+async fn what_is_sent_is_compressed_where_the_file_says_so() {
+    let server = server(&[200]).await;
+    let config = parse(&format!(
+        "[sinks.a]\nhttp = \"{}\"\ncompression = \"gzip\"\nhttp_version = \"2\"\n\
+         [routes.r]\nsinks = [\"a\"]\n",
+        server.uri()
+    ));
+    assert!(send(&config, "r").await.is_satisfied());
+    let requests = received(&server).await;
+    let [request] = &requests[..] else { panic!("{requests:?}") };
+    assert_eq!(request.headers["content-encoding"], "gzip");
+    assert!(!request.headers.contains_key("host"), "HTTP/2 has :authority in its place");
+}
+
+#[tokio::test]
 async fn what_may_have_been_applied_is_retried_only_where_the_mode_allows_it() {
     for (mode, attempts, stop) in [
         ("method", 1, StopReason::AmbiguousNotIdempotent),
