@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what `cargo xtask interop` sends to, where it is missing, and says so:
-# nginx, Node with its packages in a directory of their own, and Python with its in a virtual environment.
+# nginx, OpenSSL, Node with its packages in a directory of their own, and Python with its in a virtual environment.
 # Usage: install.sh <directory of the virtual environment> <directory of Node's packages>
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -22,6 +22,7 @@ root() {
 PATH=$PATH:/usr/sbin:/usr/local/sbin
 packages=()
 command -v nginx >/dev/null || packages+=(nginx-light)
+command -v openssl >/dev/null || packages+=(openssl)
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)
 command -v python3 >/dev/null || packages+=(python3)
@@ -51,5 +52,6 @@ if [ ! -f "$modules/node_modules/standardwebhooks/package.json" ]; then
 fi
 
 nginx -v 2>&1
+openssl version
 echo "node $(node --version)"
 "$venv/bin/python" -c 'import grpc, sys; print("python", sys.version.split()[0], "grpcio", grpc.__version__)'

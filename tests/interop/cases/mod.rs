@@ -4,6 +4,7 @@ mod connections;
 mod grpc;
 mod guard;
 mod http;
+mod mutual;
 mod retries;
 mod tls;
 mod together;
@@ -69,6 +70,11 @@ pub(crate) fn all() -> Vec<Case> {
         tls::another_name_is_refused(Nginx) => "nginx",
         tls::an_unknown_authority_is_refused(Python) => "http.server",
         tls::an_unknown_authority_is_refused(Nginx) => "nginx",
+        mutual::a_certificate_that_cannot_be_trusted_is_refused() => "openssl",
+        mutual::a_good_certificate_is_trusted_and_its_end_told() => "openssl",
+        mutual::a_client_certificate_is_demanded() => "openssl",
+        mutual::a_version_that_is_too_old_is_refused() => "openssl",
+        mutual::both_sinks_get_through_with_a_certificate() => "nginx",
         grpc::an_encoded_payload_arrives_once() => "grpcio",
         grpc::json_is_transcoded_by_reflection() => "grpcio",
         grpc::json_that_does_not_fit_is_not_sent() => "grpcio",

@@ -2,7 +2,9 @@
 
 pub(crate) mod certificates;
 pub(crate) mod front;
+pub(crate) mod mutual;
 pub(crate) mod nginx;
+pub(crate) mod openssl;
 pub(crate) mod script;
 
 use std::path::PathBuf;

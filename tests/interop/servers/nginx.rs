@@ -186,7 +186,7 @@ impl Access {
     }
 }
 
-fn nginx(directory: &Path) -> Command {
+pub(super) fn nginx(directory: &Path) -> Command {
     let mut command = Command::new("nginx");
     // Daemons live where a user's PATH may not lead.
     let path = std::env::var("PATH").unwrap_or_default();
@@ -199,7 +199,7 @@ fn nginx(directory: &Path) -> Command {
 }
 
 /// Lets others in: started by root, nginx works as another user.
-fn share(directory: &Path) {
+pub(super) fn share(directory: &Path) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -207,4 +207,4 @@ fn share(directory: &Path) {
     }
 }
 
-const POLL: Duration = Duration::from_millis(10);
+pub(super) const POLL: Duration = Duration::from_millis(10);
