@@ -556,7 +556,10 @@ impl fmt::Debug for HttpSinkBuilder {
         let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
         f.debug_struct("HttpSinkBuilder")
             .field("method", &self.method)
-            .field("endpoint", &Endpoint::parse(&self.url).ok())
+            .field(
+                "endpoint",
+                &Endpoint::parse(&self.url).ok().as_ref().map(crate::redirect::origin),
+            )
             .field("headers", &names)
             .field("credentials", &self.credentials)
             .field("timeout", &self.timeout)

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::classify;
 use crate::life::Life;
-use crate::redirect::Trail;
+use crate::redirect::{Trail, origin};
 use crate::request::Template;
 use crate::rules::Rules;
 use crate::{ApiVersion, Class, HttpSinkBuilder, prove};
@@ -303,7 +303,8 @@ impl fmt::Debug for HttpSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpSink")
             .field("method", &self.template.method)
-            .field("endpoint", &self.template.endpoint)
+            // Not its path, which is what keeps a webhook secret.
+            .field("endpoint", &format_args!("{}", origin(&self.template.endpoint)))
             .field("idempotency", &self.template.idempotency)
             .field("timeout", &self.timeout)
             .field("credentials", &self.credentials)

@@ -278,7 +278,7 @@ fn same_origin(a: &Endpoint, b: &Endpoint) -> bool {
 }
 
 /// The origin alone: a path may be a secret, as those of webhooks are.
-fn origin(endpoint: &Endpoint) -> String {
+pub(crate) fn origin(endpoint: &Endpoint) -> String {
     let scheme = if endpoint.is_tls() { "https" } else { "http" };
     format!("{scheme}://{}:{}", endpoint.host(), endpoint.port())
 }

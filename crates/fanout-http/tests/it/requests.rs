@@ -194,12 +194,12 @@ fn plain_text_leaves_this_machine_only_when_allowed() {
 
 #[test]
 fn a_sink_is_made_offline_and_shows_no_secret() {
-    let sink = HttpSink::post("https://nowhere.invalid/a?key=s3cret")
+    let sink = HttpSink::post("https://nowhere.invalid/a-s3cret-hook?key=s3cret")
         .header("authorization", "Bearer s3cret")
         .build()
         .unwrap();
     let shown = format!("{sink:?}");
-    assert!(shown.contains("https://nowhere.invalid/a"), "{shown}");
+    assert!(shown.contains("https://nowhere.invalid"), "{shown}");
     assert!(!shown.contains("s3cret"), "{shown}");
 }
 

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use fanout::Error;
-use http::{HeaderName, HeaderValue};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use http::{HeaderName, HeaderValue, Uri};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use zeroize::Zeroizing;
 
 use super::encode::{form, query};
@@ -65,6 +65,25 @@ impl Scrub {
         if let Some((_, rest)) = value.split_once(' ') {
             self.add(rest);
         }
+        // A cookie, or a parameter.
+        for part in value.split([';', ',', ' ']) {
+            if let Some((_, part)) = part.split_once('=').filter(|(_, part)| part.len() >= TELLING)
+            {
+                self.add(part);
+            }
+        }
+    }
+
+    /// Adds what may be secret in a URL: the values of its query, and segments of the path that are as long
+    /// as those of webhooks. Names and short words are no secrets, and stay readable.
+    pub(super) fn add_url(&mut self, uri: &Uri) {
+        let pairs = uri.query().unwrap_or_default().split('&');
+        let values = pairs.map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+        let segments = uri.path().split('/').filter(|segment| segment.len() >= LONG_SEGMENT);
+        for text in values.filter(|value| value.len() >= TELLING).chain(segments) {
+            self.add(text);
+            self.add(&percent_decode_str(text).decode_utf8_lossy());
+        }
     }
 
     /// Returns `text` with `***` in place of every credential; `None` when there is none in it.
@@ -118,6 +137,17 @@ pub fn is_credential_header(name: &HeaderName) -> bool {
     KNOWN.contains(&name.as_str())
 }
 
+/// Whether a header may be a credential: it has a name that only credentials have, or is long enough and
+/// has no name that is known to be harmless.
+pub(super) fn may_be_secret(name: &HeaderName, value: &HeaderValue) -> bool {
+    let name_says_no = HARMLESS.contains(&name.as_str())
+        || ["accept", "content-", "grpc-"].iter().any(|start| name.as_str().starts_with(start));
+    is_credential_header(name) || (value.len() >= TELLING && !name_says_no)
+}
+
+const HARMLESS: &[&str] =
+    &["host", "idempotency-key", "te", "user-agent", "webhook-id", "webhook-timestamp"];
+
 const KNOWN: &[&str] = &[
     "api-key",
     "apikey",
@@ -136,6 +166,8 @@ const KNOWN: &[&str] = &[
     "x-vault-token",
 ];
 
+/// As long as what makes the path of a webhook a secret; longer than what a path is made of otherwise.
+const LONG_SEGMENT: usize = 16;
 /// What is shorter is no secret, and would be found everywhere.
 const SHORTEST: usize = 4;
 /// So many characters from the beginning of a credential tell something of it.
@@ -174,6 +206,41 @@ mod tests {
             let text = format!("no: {form}; {form}.");
             assert_eq!(scrub.text(&text).as_deref(), Some("no: ***; ***."), "{form}");
         }
+    }
+
+    #[test]
+    fn what_may_be_secret_in_a_url_is_taken_out() {
+        let mut scrub = Scrub::default();
+        let uri = "http://h/v1/orders/0123456789abcdef?dry=yes&key=s3cr%20et-key&s3cr3tc4n";
+        scrub.add_url(&Uri::from_static(uri));
+        let check = |text: &str, expected: Option<&str>| {
+            assert_eq!(scrub.text(text).as_deref(), expected);
+        };
+        check("Cannot POST /v1/orders/0123456789abcdef", Some("Cannot POST /v1/orders/***"));
+        check("bad key s3cr et-key", Some("bad key ***"));
+        check("bad key s3cr%20et-key", Some("bad key ***"));
+        check("what is s3cr3tc4n", Some("what is ***"));
+        check("orders, key, dry: yes", None);
+    }
+
+    #[test]
+    fn a_long_value_is_taken_out_unless_its_name_is_harmless() {
+        let value = HeaderValue::from_static;
+        let check = |name, text, expected| {
+            assert_eq!(
+                may_be_secret(&HeaderName::from_static(name), &value(text)),
+                expected,
+                "{name}"
+            );
+        };
+        check("x-mine", "0123456789", true);
+        check("x-mine", "blue", false);
+        check("authorization", "abc", true);
+        check("content-type", "application/json", false);
+        check("user-agent", "fanout/0.1.0", false);
+        let mut scrub = Scrub::default();
+        scrub.add_header(&value("id=s3cr3tc4n; theme=dark"));
+        assert_eq!(scrub.text("bad s3cr3tc4n, dark").as_deref(), Some("bad ***, dark"));
     }
 
     #[test]

@@ -10,7 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use tokio::time::{Instant, timeout_at};
 
 use super::encode::query;
-use super::{Credentials, Place, Proof, Renewal, Scrub, is_credential_header};
+use super::scrub::may_be_secret;
+use super::{Credentials, Place, Proof, Renewal, Scrub};
 
 /// All credentials of one sink, for transports. Cheap to clone.
 #[derive(Clone, Default)]
@@ -22,8 +23,10 @@ pub struct CredentialSet {
 #[derive(Default)]
 pub struct Proofs {
     all: Vec<(Arc<dyn Credentials>, Proof)>,
-    /// Credentials that stood in the headers before.
+    /// What stood in the headers before and may be credentials.
     others: Vec<HeaderValue>,
+    /// The URL, before a proof was written in it.
+    uri: Option<Uri>,
 }
 
 impl CredentialSet {
@@ -94,7 +97,7 @@ impl CredentialSet {
             };
             all.push((Arc::clone(credentials), proof));
         }
-        Ok(Proofs { all, others: Vec::new() })
+        Ok(Proofs { all, others: Vec::new(), uri: None })
     }
 }
 
@@ -114,14 +117,14 @@ impl Proofs {
         self.each().any(|proof| !proof.query.is_empty())
     }
 
-    /// Writes the headers, and takes note of the credentials that are there already.
+    /// Writes the headers, and takes note of what is there already and may be a credential.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Build`] when one is there already: neither the sink nor a message may set what a
     /// credential writes.
     pub fn write_headers(&mut self, headers: &mut HeaderMap) -> Result<(), Error> {
-        let others = headers.iter().filter(|(name, _)| is_credential_header(name));
+        let others = headers.iter().filter(|(name, value)| may_be_secret(name, value));
         self.others.extend(others.map(|(_, value)| value.clone()));
         for (name, value) in self.all.iter().flat_map(|(_, proof)| &proof.headers) {
             if headers.contains_key(name) {
@@ -137,7 +140,8 @@ impl Proofs {
     /// # Errors
     ///
     /// [`ErrorKind::Build`] when there is a pair of the same name, or the URL becomes too long.
-    pub fn write_query(&self, uri: &mut Uri) -> Result<(), Error> {
+    pub fn write_query(&mut self, uri: &mut Uri) -> Result<(), Error> {
+        self.uri = Some(uri.clone());
         for (name, value) in self.each().flat_map(|proof| &proof.query) {
             if has_pair(uri, name) {
                 return Err(taken_pair(name));
@@ -190,6 +194,9 @@ impl Proofs {
         }
         for value in &self.others {
             scrub.add_header(value);
+        }
+        if let Some(uri) = &self.uri {
+            scrub.add_url(uri);
         }
         scrub
     }
@@ -299,7 +306,7 @@ mod tests {
     #[tokio::test]
     async fn a_url_that_becomes_too_long_is_an_error_without_the_key() {
         let key = ApiKey::query("key", Secret::new("s3cret".repeat(20_000)));
-        let proofs = proofs(vec![Box::new(key)]).await;
+        let mut proofs = proofs(vec![Box::new(key)]).await;
         refuses(proofs.write_query(&mut Uri::from_static("http://h/")), "too long");
     }
 
