@@ -1,5 +1,6 @@
 //! The crates together, as a user has them.
 
+mod canary;
 mod conformance;
 mod fuzz;
 mod readme;
