@@ -1,21 +1,29 @@
 //! The arguments, and the help that people read.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use fanout::policy::OnAmbiguous;
-use http::{Method, StatusCode};
+use http::Method;
 
+use crate::completions::{self, CompletionsArgs};
+use crate::man::{self, ManArgs};
 use crate::policy::PolicyName;
-use crate::sandbox::parse_chance;
-use crate::send::data::{parse_duration, parse_limit};
+use crate::sandbox::{self, SandboxArgs};
+use crate::send::data::parse_limit;
 
 /// Send one message to two or more APIs at once, and know exactly what happened at each.
 #[derive(Debug, Parser)]
 #[command(name = "fanout", version, max_term_width = 100, after_help = TOP_EXAMPLES)]
 pub(crate) struct Cli {
+    /// Colours: auto (on a terminal, unless NO_COLOR is set), always or never
+    ///
+    /// CLICOLOR=0 and CLICOLOR_FORCE=1 are obeyed too; NO_COLOR outweighs them, and this option all.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(hide_possible_values = true, display_order = LAST)]
+    pub(crate) color: ColorChoice,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -28,13 +36,20 @@ pub(crate) enum Command {
     /// Starts both endpoints on free ports of this machine, sends one JSON message to both, and shows
     /// what each received and what the report says; then the same with one of them failing, under
     /// four policies. Needs no setup and no network.
+    #[command(after_help = DEMO_EXITS)]
     Demo,
     /// Send one message to every target at once
     #[command(after_help = SEND_EXAMPLES)]
     Send(Box<SendArgs>),
     /// Run endpoints that print what they receive, to try things on
-    #[command(after_help = SANDBOX_EXAMPLES)]
-    Sandbox(SandboxArgs),
+    #[command(after_help = sandbox::AFTER_HELP)]
+    Sandbox(Box<SandboxArgs>),
+    /// Print what makes your shell complete the arguments of fanout
+    #[command(after_help = completions::AFTER_HELP)]
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write all of them into a directory
+    #[command(after_help = man::AFTER_HELP)]
+    Man(ManArgs),
 }
 
 #[derive(Args, Debug)]
@@ -81,16 +96,16 @@ pub(crate) struct SendArgs {
 
     /// When the whole counts as done
     ///
-    /// all             every target must take it
-    /// all:fail-fast   the same, decided at the first failure
-    /// all_settled     as many as --min-success must take it; everyone is reported on
-    /// first           one must take it; all are sent to, and a fast error does not win
-    /// race            the first answer decides, be it an error
-    /// quorum:N        N must take it
-    /// majority        more than half must take it
-    /// fallback        one after the other, until one takes it
-    /// hedged:DELAY    one; another after each DELAY without an answer
-    /// sequential      one after the other, as long as they take it
+    ///   all             every target must take it
+    ///   all:fail-fast   the same, decided at the first failure
+    ///   all_settled     as many as --min-success must take it; everyone is reported on
+    ///   first           one must take it; all are sent to, and a fast error does not win
+    ///   race            the first answer decides, be it an error
+    ///   quorum:N        N must take it
+    ///   majority        more than half must take it
+    ///   fallback        one after the other, until one takes it
+    ///   hedged:DELAY    one; another after each DELAY without an answer
+    ///   sequential      one after the other, as long as they take it
     ///
     /// Under first, race and hedged, several targets may end up with the message.
     #[arg(short, long, value_name = "POLICY", default_value = "all", verbatim_doc_comment)]
@@ -133,37 +148,6 @@ pub(crate) struct SendArgs {
     pub(crate) json: bool,
 }
 
-#[derive(Args, Debug)]
-pub(crate) struct SandboxArgs {
-    /// The port of the HTTP endpoint; 0 takes a free one
-    #[arg(long, value_name = "PORT")]
-    pub(crate) http: Option<u16>,
-
-    /// The port of the gRPC endpoint; 0 takes a free one
-    #[arg(long, value_name = "PORT")]
-    pub(crate) grpc: Option<u16>,
-
-    /// Wait so long before every answer
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    pub(crate) delay: Option<Duration>,
-
-    /// Fail this share of the requests, with --status, or with 503
-    #[arg(long, value_name = "SHARE", value_parser = parse_chance)]
-    pub(crate) fail: Option<f64>,
-
-    /// The HTTP status to answer with; gRPC callers get the code that fits it
-    #[arg(long, value_name = "STATUS", value_parser = parse_status)]
-    pub(crate) status: Option<StatusCode>,
-
-    /// Repeat the same luck with --fail
-    #[arg(long, value_name = "NUMBER")]
-    pub(crate) seed: Option<u64>,
-
-    /// The address to listen on [default: 127.0.0.1, so this machine alone]
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) bind: Option<IpAddr>,
-}
-
 /// [`OnAmbiguous`], as it is written on the command line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum OnAmbiguousArg {
@@ -182,12 +166,8 @@ impl From<OnAmbiguousArg> for OnAmbiguous {
     }
 }
 
-fn parse_status(text: &str) -> Result<StatusCode, String> {
-    text.parse()
-        .ok()
-        .filter(|status: &StatusCode| (200..600).contains(&status.as_u16()))
-        .ok_or_else(|| "write an HTTP status from 200 to 599".to_owned())
-}
+/// Behind the options that are a command's own.
+const LAST: usize = 900;
 
 /// What a file says in its own way.
 const IN_THE_FILE: [&str; 11] = [
@@ -212,6 +192,13 @@ Examples:
               --to grpc://localhost:50051/fanout.sandbox.v1.Orders/Place \\
               -d '{\"order\":17}'";
 
+const DEMO_EXITS: &str = "\
+Exit codes:
+  0    it went as it should
+  2    the endpoints could not be started
+  4    a message was not delivered that should have been
+  130  ended by Ctrl-C";
+
 const SEND_EXAMPLES: &str = "\
 Examples:
   One JSON message to an HTTP API and a gRPC API; both must take it:
@@ -231,30 +218,16 @@ Examples:
     fanout send --config fanout.toml --route orders -d @order.json
 
 Exit codes:
-  0  the policy held
-  2  wrong usage or a faulty file; nothing was sent
-  3  all_settled, quorum or majority held, and a target failed
-  4  the policy did not hold
-  5  the policy did not hold, and a target that failed may have applied the message all the
-     same: do not blindly run it again
+  0    the policy held
+  2    wrong usage or a faulty file; nothing was sent
+  3    all_settled, quorum or majority held, and a target failed
+  4    the policy did not hold
+  5    the policy did not hold, and a target that failed may have applied the message all the
+       same: do not blindly run it again
+  130  Ctrl-C came first; every target that was sent to may have applied the message
 
 A proxy is taken from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, but never for this machine
 itself.";
-
-const SANDBOX_EXAMPLES: &str = "\
-Examples:
-  fanout sandbox                          both endpoints on free ports
-  fanout sandbox --http 8081 --grpc 50051
-  fanout sandbox --http 8081 --delay 50ms --fail 10%
-  fanout sandbox --grpc 50051 --status 503
-
-The HTTP endpoint takes any method and any path. /status/404 answers with that status, /delay/2s
-after that time, /echo with what it was sent. Answers of 429 and 503 carry `Retry-After: 1`, by
-which a sender knows that the message was surely not taken.
-
-The gRPC endpoint has fanout.sandbox.v1.Orders/Place, which takes order, item, amount, currency,
-customer, note and tags, and fanout.sandbox.v1.Orders/Echo, which takes any JSON object. It offers
-server reflection.";
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,10 @@
-//! The `fanout` command: `demo`, `send` and `sandbox`.
+//! The `fanout` command: `demo`, `send`, `sandbox`, and what a shell and `man` need of it.
 
 mod args;
+mod completions;
 mod demo;
 mod exit;
+mod man;
 mod policy;
 mod sandbox;
 mod send;
@@ -17,7 +19,10 @@ use crate::args::{Cli, Command};
 use crate::exit::Failure;
 
 fn main() -> ExitCode {
+    // Known before the arguments are read: help and errors about arguments have colours too.
+    ui::colour(ui::asked_colour(std::env::args_os()));
     let cli = Cli::parse();
+    ui::colour(cli.color);
     let outcome = run(cli);
     match outcome {
         Ok(code) => ExitCode::from(code),
@@ -30,18 +35,22 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<u8, Failure> {
+    match cli.command {
+        Command::Demo => wait_for(demo::run()),
+        Command::Send(args) => wait_for(send::run(&args)),
+        Command::Sandbox(args) => wait_for(sandbox::run(*args)),
+        Command::Completions(args) => completions::run(&args).map(|()| exit::SATISFIED),
+        Command::Man(args) => man::run(&args).map(|()| exit::SATISFIED),
+    }
+}
+
+fn wait_for(work: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
     // One thread is plenty for a handful of sends, and starts fastest.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start the runtime: {error}")))?;
-    let outcome = runtime.block_on(async {
-        match cli.command {
-            Command::Demo => demo::run().await,
-            Command::Send(args) => send::run(&args).await,
-            Command::Sandbox(args) => sandbox::run(args).await.map(|()| exit::SATISFIED),
-        }
-    });
+    let outcome = runtime.block_on(work);
     // A name that is still being looked up would hold the process for as long as that takes.
     runtime.shutdown_background();
     outcome

@@ -1,5 +1,6 @@
 //! `fanout sandbox`: endpoints that print what they receive, to try things on.
 
+mod args;
 mod faults;
 mod grpc;
 mod http;
@@ -12,10 +13,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::args::SandboxArgs;
-use crate::exit::Failure;
+use crate::exit::{self, Failure};
 use crate::ui::{self, say};
 
+pub(crate) use self::args::{AFTER_HELP, SandboxArgs};
 pub(crate) use self::faults::{Faults, parse_chance};
 pub(crate) use self::log::{Observer, Received};
 pub(crate) use self::serve::Endpoint;
@@ -46,7 +47,7 @@ pub(crate) async fn start_grpc(
 }
 
 /// Runs the endpoints until Ctrl-C.
-pub(crate) async fn run(args: SandboxArgs) -> Result<(), Failure> {
+pub(crate) async fn run(args: SandboxArgs) -> Result<u8, Failure> {
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
     let faults = || {
         let delay = args.delay.unwrap_or_default();
@@ -89,7 +90,7 @@ pub(crate) async fn run(args: SandboxArgs) -> Result<(), Failure> {
         .map(|(_, count, name)| format!("{} over {name}", count.load(Ordering::Relaxed)))
         .collect();
     say(&format!("received {}", counts.join(", ")));
-    Ok(())
+    Ok(exit::SATISFIED)
 }
 
 /// Prints and counts what comes.

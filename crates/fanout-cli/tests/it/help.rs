@@ -16,3 +16,15 @@ fn of_send() {
 fn of_sandbox() {
     check!("help_sandbox", fanout(["sandbox", "--help"]).seen());
 }
+
+#[test]
+fn of_demo_completions_and_man() {
+    check!("help_demo", fanout(["demo", "--help"]).seen());
+    check!("help_completions", fanout(["completions", "--help"]).seen());
+    check!("help_man", fanout(["man", "--help"]).seen());
+}
+
+#[test]
+fn without_arguments_there_is_help() {
+    check!("help_none", fanout(Vec::<String>::new()).seen());
+}

@@ -11,3 +11,4 @@ mod harness;
 mod help;
 mod sandbox;
 mod send;
+mod shell;
