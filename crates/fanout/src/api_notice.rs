@@ -106,6 +106,18 @@ impl ApiNotice {
         self
     }
 
+    /// Rewrites the addresses, for transports, to take out what an answer repeats of a secret. `rewrite`
+    /// returns `None` for one that may stay.
+    #[must_use]
+    pub fn rewrite(mut self, rewrite: impl Fn(&str) -> Option<String>) -> Self {
+        for url in [&mut self.successor, &mut self.documentation] {
+            if let Some(text) = url.as_deref().and_then(&rewrite) {
+                *url = shown_url(&text);
+            }
+        }
+        self
+    }
+
     /// Returns the version that this is about, when the sink names one.
     pub fn version(&self) -> Option<&str> {
         self.version.as_deref()

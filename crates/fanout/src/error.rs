@@ -244,7 +244,7 @@ impl Error {
         self
     }
 
-    /// Rewrites every text of this error: message, context, excerpt and causes. For transports, to take
+    /// Rewrites every text of this error: message, context, excerpt, notices and causes. For transports, to take
     /// out what an answer repeats of a credential.
     ///
     /// `rewrite` returns `None` for a text that may stay. When a cause may not stay as it is, all causes
@@ -263,6 +263,12 @@ impl Error {
         if let Some(text) = inner.excerpt.as_deref().and_then(&rewrite) {
             inner.excerpt = Some(text.into());
         }
+        for notice in &mut inner.notices {
+            if let Some(text) = rewrite(notice) {
+                *notice = text.into();
+            }
+        }
+        inner.api = inner.api.take().map(|api| Box::new(api.rewrite(&rewrite)));
         let first = inner.source.as_deref().map(|source| source as &(dyn StdError + 'static));
         let causes: Vec<_> = std::iter::successors(first, |&error| error.source())
             .map(|error| (error.to_string(), format!("{error:?}")))

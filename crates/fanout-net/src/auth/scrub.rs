@@ -31,7 +31,10 @@ impl Scrub {
             .replace('"', "&quot;");
         let json = serde_json::Value::from(secret).to_string();
         let json = Zeroizing::new(json);
-        let json = json.trim_matches('"');
+        let json = &json[1..json.len() - 1];
+        // As Go writes it, and as Python does.
+        let go = json.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e");
+        let ascii = ascii_json(json);
         let all = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
         let forms = [
             secret.to_owned(),
@@ -46,6 +49,8 @@ impl Scrub {
             json.to_owned(),
             // As PHP writes it.
             json.replace('/', "\\/"),
+            go,
+            ascii,
             html.replace('\'', "&#39;"),
             html,
         ];
@@ -119,6 +124,18 @@ impl std::fmt::Debug for Scrub {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Scrub(***)")
     }
+}
+
+/// Writes what is not ASCII in a text of JSON as its escapes (RFC 8259 section 7).
+fn ascii_json(json: &str) -> String {
+    let mut out = String::new();
+    for unit in json.encode_utf16() {
+        match u8::try_from(unit).ok().filter(u8::is_ascii) {
+            Some(byte) => out.push(byte.into()),
+            None => out.push_str(&format!("\\u{unit:04x}")),
+        }
+    }
+    out
 }
 
 /// How many bytes at the beginning of `text` are a credential, or enough of the beginning of one.
@@ -201,6 +218,8 @@ mod tests {
             &URL_SAFE_NO_PAD.encode(secret),
             json.trim_matches('"'),
             "s3cret\\/+ \\\"<&'é=",
+            "s3cret/+ \\\"\\u003c\\u0026'é=",
+            "s3cret/+ \\\"<&'\\u00e9=",
             "s3cret/+ &quot;&lt;&amp;&#39;é=",
         ] {
             let text = format!("no: {form}; {form}.");
@@ -269,12 +288,16 @@ mod tests {
         let error = Error::new(ErrorKind::Rejected, "no s3cret")
             .with_context("location", "/s3cret/x")
             .with_excerpt(b"what is s3cret?")
+            .with_notice("note s3cret")
+            .with_api(fanout::ApiNotice::new().with_successor("https://h/s3cret"))
             .with_source(cause);
         let error = of(&["s3cret"]).error(error);
         let text = format!("{} {error:?} {:?}", error.to_chain(), error.excerpt());
         assert!(!text.contains("s3cret"), "{text}");
         assert_eq!(error.to_chain(), "no *** (location: /***/x): by *** (a: ***)");
         assert_eq!(error.excerpt(), Some("what is ***?"));
+        assert_eq!(error.notices().collect::<Vec<_>>(), ["note ***"]);
+        assert_eq!(error.api().and_then(|api| api.successor()), Some("https://h/***"));
     }
 
     #[test]
