@@ -117,11 +117,20 @@ fn detail(delivery: &Delivery) -> String {
         Outcome::Failed(error) => {
             let mut parts = vec![why(error)];
             parts.extend(error.excerpt().map(|excerpt| format!("it said: {excerpt}")));
-            parts.extend(error.notices().map(str::to_owned));
+            let told = end_in_words(error);
+            let notices = error.notices().filter(|notice| told.as_deref() != Some(*notice));
+            parts.extend(notices.map(str::to_owned));
             parts.join("; ")
         }
         _ => delivery.detail(),
     }
+}
+
+/// The warning of the API's end, if the message of the error tells of that end already.
+fn end_in_words(error: &Error) -> Option<String> {
+    let api = error.api()?;
+    let day = api.sunset_day()?;
+    error.message().contains(&day).then(|| api.to_string())
 }
 
 /// The error and its causes, without the address: whoever reads this has just written it, and a table
