@@ -123,3 +123,22 @@ async fn without_a_token_nothing_is_called() {
     assert!(text.contains("401: invalid_client") && text.contains(&place), "{text}");
     assert!(server.requests().is_empty());
 }
+
+#[tokio::test]
+async fn a_token_that_has_ended_by_the_clock_is_fetched_once_for_all() {
+    let (idp, server) = (tokens().await, api(None).await);
+    let fan_out = fan_out(&server, &idp);
+    for round in 1..=3 {
+        many(&fan_out, 200).await;
+        assert_eq!(idp.requests().len(), round);
+        let token = format!("Bearer token-{round}");
+        let requests = server.requests();
+        assert!(
+            requests[(round - 1) * 200..].iter().all(|(_, head)| head["authorization"] == *token)
+        );
+        // Turned while nothing is under way that waits for it.
+        tokio::time::pause();
+        tokio::time::advance(std::time::Duration::from_secs(3600)).await;
+        tokio::time::resume();
+    }
+}
