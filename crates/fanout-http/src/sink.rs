@@ -18,7 +18,7 @@ use http_body::Body;
 use tokio::time::Instant;
 
 use crate::classify;
-use crate::life::Life;
+use crate::life::{Announced, Life};
 use crate::redirect::{Trail, origin};
 use crate::request::Template;
 use crate::rules::Rules;
@@ -173,7 +173,13 @@ impl HttpSink {
             };
             match answered {
                 Ok(Answered::Here(receipt)) => return Ok(trail.note(receipt)),
-                Ok(Answered::Elsewhere(next)) => request = *next,
+                Ok(Answered::Elsewhere(next)) => {
+                    request = *next;
+                    if !trail.has_left() {
+                        let written = proofs.complete_query(request.uri_mut());
+                        written.map_err(|error| trail.explain(error.with_effect(Effect::None)))?;
+                    }
+                }
                 Err(error) => return Err(trail.explain(error)),
             }
         }
@@ -207,7 +213,7 @@ impl HttpSink {
                 let read = read_to_limit_by(body, self.max_receipt_body, Some(deadline)).await;
                 let accepted = class == Class::Accepted;
                 let receipt = self.receipt(head.status, &head.headers, read, accepted);
-                let announced = self.life.hear(&head.headers, trail.endpoint());
+                let announced = self.announced(&head.headers, trail, proofs);
                 Ok(Answered::Here(match announced {
                     Some(announced) => announced.on_receipt(receipt),
                     None => receipt,
@@ -225,7 +231,7 @@ impl HttpSink {
                 } else {
                     classify::hint(head.status.as_u16(), hints.keyed).map(Cow::from)
                 };
-                let announced = self.life.hear(&head.headers, trail.endpoint());
+                let announced = self.announced(&head.headers, trail, proofs);
                 let code = head.status.as_u16();
                 let epitaph = self.life.epitaph(code, announced.as_ref(), SystemTime::now());
                 let hint = match &epitaph {
@@ -250,6 +256,17 @@ impl HttpSink {
                 Err(error)
             }
         }
+    }
+
+    /// What an answer announces, without what it repeats of our credentials and our path.
+    fn announced(
+        &self,
+        headers: &HeaderMap,
+        trail: &Trail<'_>,
+        proofs: &Proofs,
+    ) -> Option<Announced> {
+        let announced = self.life.hear(headers, trail.endpoint())?;
+        Some(announced.rewrite(|url| Some(proofs.scrub_text(url.to_owned()))))
     }
 
     fn receipt(

@@ -77,11 +77,20 @@ impl Life {
             text.push_str("; its successor is ");
             text.push_str(successor);
         }
+        if let Some(documentation) = notice.documentation() {
+            text.push_str("; see ");
+            text.push_str(documentation);
+        }
         Some((text, notice))
     }
 }
 
 impl Announced {
+    /// Rewrites the addresses; see [`ApiNotice::rewrite`].
+    pub(crate) fn rewrite(self, rewrite: impl Fn(&str) -> Option<String>) -> Self {
+        Self { notice: self.notice.rewrite(rewrite), ..self }
+    }
+
     pub(crate) fn on_receipt(self, receipt: Receipt) -> Receipt {
         let receipt =
             if self.is_news { receipt.with_notice(self.notice.to_string()) } else { receipt };

@@ -200,6 +200,9 @@ fn what_is_gone_after_its_announced_end_says_so() {
     let life = Life::of(Some("v1"));
     life.hear(&ending, &base);
     assert!(text(&life, 410, None, after).unwrap().starts_with("v1 of the API was announced"));
+    let documented = headers(&[("sunset", END), ("link", "</bye>; rel=sunset")]);
+    life.hear(&documented, &base);
+    assert!(text(&life, 410, None, after).unwrap().ends_with("(410); see https://api.example/bye"));
 }
 
 proptest! {

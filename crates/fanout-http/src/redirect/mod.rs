@@ -204,17 +204,28 @@ pub(crate) struct Trail<'s> {
     left: bool,
     /// The request that was sent, to send it again.
     sent: Option<Box<Request<Bytes>>>,
+    /// The queries of all requests so far.
+    queries: Vec<String>,
 }
 
 impl<'s> Trail<'s> {
     pub(crate) fn new(redirects: Redirects, first: &'s Endpoint) -> Self {
-        Self { redirects, first, last: None, followed: 0, left: false, sent: None }
+        Self {
+            redirects,
+            first,
+            last: None,
+            followed: 0,
+            left: false,
+            sent: None,
+            queries: Vec::new(),
+        }
     }
 
     /// Takes note of a request that is about to be sent.
     pub(crate) fn keep(&mut self, request: &Request<Bytes>) {
         if self.redirects.scope != Scope::None {
             self.sent = Some(Box::new(request.clone()));
+            self.queries.extend(request.uri().query().map(str::to_owned));
         }
     }
 
@@ -234,7 +245,7 @@ impl<'s> Trail<'s> {
         let Hop { to, crosses } =
             self.redirects.decide(code, request.method(), headers, from, self.followed)?;
         if crosses {
-            if shares_a_pair(request.uri().query(), to.query()) {
+            if self.queries.iter().any(|ours| shares_a_pair(Some(ours), to.query())) {
                 return Err(Why::OwnQuery);
             }
             let headers = request.headers_mut();

@@ -1,8 +1,8 @@
 //! Credentials: what of them goes out, what nobody else may set, and what never comes back.
 
 use fanout::{Effect, ErrorKind, Message, RetryAdvice, Secret};
-use fanout_http::HttpSinkBuilder;
 use fanout_http::auth::{ApiKey, Basic, Bearer};
+use fanout_http::{ApiVersion, HttpSinkBuilder};
 
 use crate::server::{OK, Server};
 use crate::{post, refusal, send};
@@ -136,4 +136,45 @@ async fn what_a_refusal_repeats_of_the_credentials_is_not_in_the_error() {
     let text = format!("{} {error:?} {sink:?}", error.to_chain());
     assert!(text.contains("location: http://h/***/***"), "{text}");
     assert!(!text.contains("s3cret") && !text.contains(basic), "{text}");
+}
+
+#[tokio::test]
+async fn what_an_answer_announces_repeats_nothing_of_the_credentials() {
+    let link = "</v2/token-s3cret>; rel=successor-version, </token-s3cret>; rel=deprecation";
+    for status in ["200 OK", "422 No", "410 Gone"] {
+        let server = Server::answering(format!(
+            "HTTP/1.1 {status}\r\ndeprecation: true\r\nsunset: Sun, 30 Jun 2024 23:59:59 GMT\r\n\
+             link: {link}\r\ncontent-length: 0\r\n\r\n"
+        ))
+        .await;
+        let sink = post(server.url("/")).auth(Bearer::new(Secret::new("token-s3cret")));
+        let (notices, api, rest) = match send(&sink.build().unwrap(), &message()).await {
+            Ok(receipt) => {
+                let notices = receipt.notices().collect::<Vec<_>>().join(" ");
+                (notices, receipt.api().cloned(), String::new())
+            }
+            Err(error) => {
+                let notices = error.notices().collect::<Vec<_>>().join(" ");
+                (notices, error.api().cloned(), format!("{} {error:?}", error.to_chain()))
+            }
+        };
+        assert!(notices.contains("/v2/***"), "{notices}");
+        assert_eq!(api.as_ref().and_then(|api| api.successor()), Some(&*server.url("/v2/***")));
+        let text = format!("{notices} {api:?} {rest}");
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+}
+
+#[test]
+fn a_version_and_a_credential_do_not_share_a_place() {
+    let secret = || Secret::new(SECRET);
+    let header = || ApiVersion::header("X-Gate", "v1");
+    let text = build_error(|s| s.api_version(header()).auth(ApiKey::header("x-gate", secret())));
+    assert!(text.contains("header: x-gate"), "{text}");
+    let query = || ApiVersion::query("api key", "v1");
+    let text = build_error(|s| s.auth(ApiKey::query("api key", secret())).api_version(query()));
+    assert!(text.contains("query: api key"), "{text}");
+    let media = || ApiVersion::media_type("v", "1");
+    let text = build_error(|s| s.auth(ApiKey::header("accept", secret())).api_version(media()));
+    assert!(text.contains("header: accept"), "{text}");
 }

@@ -205,3 +205,23 @@ fn what_cannot_work_is_refused_when_it_is_built() {
     let shown = format!("{built:?} {:?}", oauth(url()).param("p", "s3cret"));
     assert!(shown.contains("idp.example:80") && !shown.contains("s3cret"), "{shown}");
 }
+
+/// Turns the clock while nothing is under way that waits for it.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn a_token_that_has_ended_by_the_clock_is_fetched_once_for_all() {
+    let (idp, api) = (tokens(r#","expires_in":60"#).await, Server::answering(OK).await);
+    let fan_out = fan_out(sink(&api, oauth(idp.url("/token"))));
+    for round in 1..=3 {
+        many(&fan_out, 200).await;
+        assert_eq!(idp.requests().len(), round);
+        let token = format!("authorization: Bearer token-{round}\r\n");
+        assert!(api.requests()[(round - 1) * 200..].iter().all(|r| r.contains(&token)));
+        pass(Duration::from_secs(60)).await;
+    }
+}

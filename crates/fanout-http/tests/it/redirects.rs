@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use fanout::{Attempt, Effect, ErrorKind, Idempotency, Message, TimeoutScope};
+use fanout::{Attempt, Effect, ErrorKind, Idempotency, Message, Secret, TimeoutScope};
+use fanout_http::auth::ApiKey;
 use fanout_http::{HttpSink, Redirects};
 
 use crate::server::{OK, Server};
@@ -333,4 +334,78 @@ async fn a_service_follows_within_its_origin_and_no_further() {
     let error = any.service(service()).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Build);
     assert!(error.to_string().contains("layers"), "{error}");
+}
+
+#[tokio::test]
+async fn a_key_in_the_query_stays_within_its_origin_on_every_hop() {
+    let other = Server::answering(OK).await;
+    let elsewhere = other.url("/x?key=s3cret");
+    let server = Server::start(move |mut conn| {
+        let elsewhere = elsewhere.clone();
+        async move {
+            while let Some(request) = conn.request().await {
+                let answer = match request.split(['?', ' ']).nth(1) {
+                    Some("/") => to(307, "/b?page=2"),
+                    Some("/own") => to(307, "/elsewhere"),
+                    Some("/elsewhere") => to(307, &elsewhere),
+                    _ => OK.to_owned(),
+                };
+                conn.write(&answer).await;
+            }
+        }
+    })
+    .await;
+    let sink = |path| {
+        let sink = post(server.url(path)).redirects(Redirects::any_origin());
+        sink.auth(ApiKey::query("key", Secret::new("s3cret"))).build().unwrap()
+    };
+    send(&sink("/"), &Message::text("x")).await.unwrap();
+    let lines: Vec<_> =
+        server.requests().iter().map(|r| r.lines().next().unwrap().to_owned()).collect();
+    assert_eq!(lines, ["POST /?key=s3cret HTTP/1.1", "POST /b?page=2&key=s3cret HTTP/1.1"]);
+
+    let error = refusal(&sink("/own"), &Message::text("x")).await;
+    assert!(error.to_string().contains("own query"), "{error}");
+    // The query of the sink is remembered too, where the hops between have none.
+    let sink = post(server.url("/own?key=s3cret")).redirects(Redirects::any_origin());
+    let error = refusal(&sink.build().unwrap(), &Message::text("x")).await;
+    assert!(error.to_string().contains("own query"), "{error}");
+    assert!(other.requests().is_empty());
+}
+
+#[tokio::test]
+async fn what_looks_like_a_secret_in_our_own_path_is_not_in_an_error() {
+    let path = "/hooks/T0K3N00/longlonglongs3cret?sig=sig-s3cret";
+    let body = format!("Cannot POST {path}");
+    for (status, more) in [
+        ("308 Moved", "location: /hooks/T0K3N00/longlonglongs3cret/\r\n"),
+        ("404 No", ""),
+        (
+            "410 Gone",
+            "sunset: Sun, 30 Jun 2024 23:59:59 GMT\r\n\
+             link: <../v2/new>; rel=successor-version, <longlonglongs3cret/doc>; rel=deprecation\r\n",
+        ),
+    ] {
+        let server = Server::answering(format!(
+            "HTTP/1.1 {status}\r\n{more}content-length: {}\r\n\r\n{body}",
+            body.len(),
+        ))
+        .await;
+        let sink = post(server.url(path)).build().unwrap();
+        let error = refusal(&sink, &Message::text("x")).await;
+        assert_eq!(error.excerpt(), Some("Cannot POST /hooks/***/***?sig=***"));
+        let text = format!("{} {error:?} {sink:?} {:?}", error.to_chain(), post(server.url(path)));
+        assert!(!text.contains("s3cret") && !text.contains("T0K3N"), "{text}");
+        assert!(error.to_string().contains("/hooks/") == !more.is_empty(), "{error}");
+    }
+    // The same for what a success announces.
+    let server = Server::answering(
+        "HTTP/1.1 200 OK\r\ndeprecation: true\r\nlink: <v2/new>; rel=successor-version\r\n\
+         content-length: 0\r\n\r\n",
+    )
+    .await;
+    let sink = post(server.url("/hooks/T0K3N00/send")).build().unwrap();
+    let receipt = send(&sink, &Message::text("x")).await.unwrap();
+    let successor = receipt.api().and_then(|api| api.successor());
+    assert_eq!(successor, Some(&*server.url("/hooks/***/v2/new")));
 }

@@ -11,9 +11,10 @@ use bytes::Bytes;
 use fanout::policy::{all, first};
 use fanout::resilience::Resilience;
 use fanout::{
-    Effect, Error, ErrorKind, FanOut, Idempotency, Message, Receipt, RetryAdvice, SinkExt,
+    Effect, Error, ErrorKind, FanOut, Idempotency, Message, Receipt, RetryAdvice, Secret, SinkExt,
     TimeoutScope, sink_fn,
 };
+use fanout_http::auth::{ApiKey, Bearer};
 use fanout_http::{HttpSink, HttpSinkBuilder};
 use http::{Request, Response};
 use http_body_util::Full;
@@ -277,4 +278,42 @@ async fn a_service_that_fails_before_it_is_called_did_nothing() {
         assert_eq!(error.kind(), ErrorKind::Interrupted, "{error}");
         assert_eq!(error.effect(), Effect::None, "{error}");
     }
+}
+
+#[tokio::test]
+async fn credentials_go_through_a_service_and_are_renewed_and_hidden_as_without_one() {
+    let server = Server::answering("HTTP/1.1 401 No\r\ncontent-length: 0\r\n\r\n").await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "token-s3cret-1").unwrap();
+    let sink = HttpSink::post(server.url("/"))
+        .auth(Bearer::new(Secret::from_file(&path).unwrap()))
+        .auth(ApiKey::query("key", Secret::new("key-s3cret")))
+        .service(foreign())
+        .build()
+        .unwrap();
+    std::fs::write(&path, "token-s3cret-2").unwrap();
+    for (number, advice) in [(1, RetryAdvice::Once), (2, RetryAdvice::Never)] {
+        let error = refusal(&sink, &Message::text("x")).await;
+        assert_eq!((error.kind(), error.advice()), (ErrorKind::Unauthenticated, advice));
+        let request = server.requests().pop().unwrap();
+        assert!(request.starts_with("POST /?key=key-s3cret HTTP/1.1\r\n"), "{request}");
+        let token = format!("authorization: Bearer token-s3cret-{number}\r\n");
+        assert!(request.contains(&token), "{request}");
+    }
+
+    // An error of the service that quotes the request, as those of other clients do.
+    let quoting = service_fn(|request: Request<Body>| async move {
+        let text = format!("{} {:?}", request.uri(), request.headers()["x-gate"].to_str());
+        Err::<Response<Body>, _>(std::io::Error::other(text))
+    });
+    let sink = HttpSink::post("http://127.0.0.1:9/")
+        .auth(ApiKey::query("key", Secret::new("key-s3cret")))
+        .secret_header("x-gate", Secret::new("gate-s3cret"))
+        .service(quoting)
+        .build()
+        .unwrap();
+    let error = refusal(&sink, &Message::text("x")).await;
+    let text = format!("{} {error:?}", error.to_chain());
+    assert!(text.contains("key=***") && !text.contains("s3cret"), "{text}");
 }

@@ -80,11 +80,12 @@ impl Scrub {
     }
 
     /// Adds what may be secret in a URL: the values of its query, and segments of the path that are as long
-    /// as those of webhooks. Names and short words are no secrets, and stay readable.
+    /// as those of webhooks, or mix letters and digits as their short ones do. Names, versions and short words
+    /// are no secrets, and stay readable.
     pub(super) fn add_url(&mut self, uri: &Uri) {
         let pairs = uri.query().unwrap_or_default().split('&');
         let values = pairs.map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
-        let segments = uri.path().split('/').filter(|segment| segment.len() >= LONG_SEGMENT);
+        let segments = uri.path().split('/').filter(|segment| is_telling(segment));
         for text in values.filter(|value| value.len() >= TELLING).chain(segments) {
             self.add(text);
             self.add(&percent_decode_str(text).decode_utf8_lossy());
@@ -154,6 +155,18 @@ pub fn is_credential_header(name: &HeaderName) -> bool {
     KNOWN.contains(&name.as_str())
 }
 
+/// Whether a segment of a path may be a secret.
+fn is_telling(segment: &str) -> bool {
+    let has = |is: fn(&u8) -> bool| segment.bytes().any(|byte| is(&byte));
+    let is_mixed = segment.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_alphabetic);
+    let is_version = segment.len() <= LONGEST_VERSION
+        && segment.starts_with(['v', 'V'])
+        && segment.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
+    segment.len() >= LONG_SEGMENT || (segment.len() >= SHORT_SEGMENT && is_mixed && !is_version)
+}
+
 /// Whether a header may be a credential: it has a name that only credentials have, or is long enough and
 /// has no name that is known to be harmless.
 pub(super) fn may_be_secret(name: &HeaderName, value: &HeaderValue) -> bool {
@@ -185,6 +198,10 @@ const KNOWN: &[&str] = &[
 
 /// As long as what makes the path of a webhook a secret; longer than what a path is made of otherwise.
 const LONG_SEGMENT: usize = 16;
+/// The shortest of which a service is known to make such a path.
+const SHORT_SEGMENT: usize = 6;
+/// `v1beta12`.
+const LONGEST_VERSION: usize = 8;
 /// What is shorter is no secret, and would be found everywhere.
 const SHORTEST: usize = 4;
 /// So many characters from the beginning of a credential tell something of it.
@@ -240,6 +257,25 @@ mod tests {
         check("bad key s3cr%20et-key", Some("bad key ***"));
         check("what is s3cr3tc4n", Some("what is ***"));
         check("orders, key, dry: yes", None);
+    }
+
+    #[test]
+    fn a_segment_tells_when_it_is_long_or_mixed_and_no_version() {
+        for (segment, expected) in [
+            ("T00000000", true),
+            ("o1abc2d", true),
+            ("XXXXXXXXXXXXXXXXXXXXXXXX", true),
+            ("", false),
+            ("orders", false),
+            ("v1beta12", false),
+            ("1.0", false),
+            ("2024-10-21", false),
+            ("123456", false),
+            ("customer-2", false),
+            ("abc12", false),
+        ] {
+            assert_eq!(is_telling(segment), expected, "{segment}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use fanout::{Effect, Error, ErrorKind, TimeoutScope};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use percent_encoding::percent_decode_str;
 use tokio::time::{Instant, timeout_at};
 
 use super::encode::query;
@@ -146,18 +147,21 @@ impl Proofs {
             if has_pair(uri, name) {
                 return Err(taken_pair(name));
             }
-            let mut parts = std::mem::take(uri).into_parts();
-            let before = parts.path_and_query.as_ref().map_or("/", PathAndQuery::as_str);
-            let separator = match before.split_once('?') {
-                None => "?",
-                Some((_, pairs)) if pairs.is_empty() || pairs.ends_with('&') => "",
-                Some(_) => "&",
-            };
-            let text = format!("{before}{separator}{}={}", query(name), query(value));
-            // The cause would quote the key.
-            let too_long = || Error::new(ErrorKind::Build, "the URL with its key is too long");
-            parts.path_and_query = Some(PathAndQuery::from_str(&text).map_err(|_| too_long())?);
-            *uri = Uri::from_parts(parts).map_err(|_| too_long())?;
+            add_pair(uri, name, value)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the pairs that are not there yet: to a URL of the same origin that a redirect has led to.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Build`] when the URL becomes too long.
+    pub fn complete_query(&self, uri: &mut Uri) -> Result<(), Error> {
+        for (name, value) in self.each().flat_map(|proof| &proof.query) {
+            if !has_pair(uri, name) {
+                add_pair(uri, name, value)?;
+            }
         }
         Ok(())
     }
@@ -218,11 +222,28 @@ impl fmt::Debug for Proofs {
     }
 }
 
-/// Whether the query has a pair of this name.
+/// Whether the query has a pair of this name, however it is encoded.
 fn has_pair(uri: &Uri, name: &str) -> bool {
-    let name = query(name);
     let pairs = uri.query().unwrap_or_default().split('&');
-    pairs.map(|pair| pair.split('=').next().unwrap_or_default()).any(|other| other == name)
+    pairs
+        .map(|pair| pair.split('=').next().unwrap_or_default())
+        .any(|other| percent_decode_str(&other.replace('+', "%20")).eq(name.bytes()))
+}
+
+fn add_pair(uri: &mut Uri, name: &str, value: &str) -> Result<(), Error> {
+    let mut parts = std::mem::take(uri).into_parts();
+    let before = parts.path_and_query.as_ref().map_or("/", PathAndQuery::as_str);
+    let separator = match before.split_once('?') {
+        None => "?",
+        Some((_, pairs)) if pairs.is_empty() || pairs.ends_with('&') => "",
+        Some(_) => "&",
+    };
+    let text = format!("{before}{separator}{}={}", query(name), query(value));
+    // The cause would quote the key.
+    let too_long = || Error::new(ErrorKind::Build, "the URL with its key is too long");
+    parts.path_and_query = Some(PathAndQuery::from_str(&text).map_err(|_| too_long())?);
+    *uri = Uri::from_parts(parts).map_err(|_| too_long())?;
+    Ok(())
 }
 
 fn taken(name: &HeaderName) -> Error {
@@ -301,6 +322,21 @@ mod tests {
             refuses(proofs.write_query(&mut uri), "query: my key");
         }
         assert!(proofs.has_query());
+    }
+
+    #[tokio::test]
+    async fn a_pair_is_known_however_its_name_is_encoded_and_completed_where_it_is_missing() {
+        let proofs = proofs(vec![key("my key")]).await;
+        for taken in ["http://h/?my%20key=1", "http://h/?a&my+key", "http://h/?%6Dy%20k%65y=2"] {
+            let mut uri = Uri::from_static(taken);
+            refuses(set(vec![key("my key")]).check(&HeaderMap::new(), &uri), "query: my key");
+            refuses(proofs.write_query(&mut uri), "query: my key");
+            proofs.complete_query(&mut uri).unwrap();
+            assert_eq!(uri, taken);
+        }
+        let mut uri = Uri::from_static("http://h/b?page=2");
+        proofs.complete_query(&mut uri).unwrap();
+        assert_eq!(uri, "http://h/b?page=2&my%20key=s3cret%20%26");
     }
 
     #[tokio::test]
