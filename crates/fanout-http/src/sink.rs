@@ -27,7 +27,8 @@ use crate::{ApiVersion, Class, HttpSinkBuilder, prove};
 /// An HTTP destination: every attempt is one request.
 ///
 /// The payload goes out as the exact bytes of the message, its metadata as headers. Redirects are
-/// followed when [asked for](HttpSinkBuilder::redirects). Cheap to clone; clones share the connections.
+/// followed when [asked for](HttpSinkBuilder::redirects). What looks like a secret in the path or the query
+/// of the URL, as those of webhooks do, is `***` in errors, notices and `Debug`. Cheap to clone; clones share the connections.
 ///
 /// # Standards
 ///

@@ -25,6 +25,8 @@ pub(crate) mod resolve;
 /// - Never from `https` to `http`, and to another origin without TLS only where the sink
 ///   [allows it](crate::HttpSinkBuilder::allow_plaintext).
 /// - All of them belong to one attempt, and to its timeout.
+/// - Within the origin all headers go along, and a credential that is sent in the query is added again where
+///   the new URL has none of its name.
 /// - To another origin (another scheme, host or port) goes the payload, and of the headers only what
 ///   describes it or asks for a form of the answer: `Accept`, `Accept-Charset`, `Accept-Encoding`,
 ///   `Accept-Language`, `Content-Encoding`, `Content-Language`, `Content-Length`, `Content-Type`,
