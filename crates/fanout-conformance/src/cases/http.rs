@@ -65,6 +65,13 @@ pub(super) const CASES: &[SinkCase] = &[
         [Http],
         "metadata that no header can hold is a `Build` error, and nothing is sent (section 5.5)"
     ),
+    sink_case!(
+        echo,
+        "http/credential_that_is_repeated",
+        [Http],
+        "a credential that an answer repeats, in its body or in a field, is in no text of the error and in no \
+         notice"
+    ),
 ];
 
 async fn redirect(harness: Arc<dyn Harness>) -> Outcome {
@@ -84,6 +91,35 @@ async fn redirect(harness: Arc<dyn Harness>) -> Outcome {
         let chain = error.to_chain();
         ensure!(chain.contains(elsewhere.address()), "the target is not told: {chain}");
         ensure!(!chain.contains(SECRET), "the secret is in the error");
+    }
+    Ok(())
+}
+
+async fn echo(harness: Arc<dyn Harness>) -> Outcome {
+    let location = format!("/next/{SECRET}");
+    let link = format!("<{location}>; rel=\"successor-version deprecation\"");
+    for code in [200, 308, 400, 401, 403, 410, 429, 500] {
+        let answer = if code == 200 { Answer::respond("") } else { Answer::status(code) };
+        let answer = answer
+            .with_body(format!("{{\"error\":\"Bearer {SECRET} is not known\"}}"))
+            .with_metadata("www-authenticate", &format!("Bearer error=\"{SECRET}\""))
+            .with_metadata("location", &location)
+            .with_metadata("deprecation", "true")
+            .with_metadata("link", &link);
+        let result = Scene::set(&harness, answer).await?.send().await;
+        let text = match &result {
+            Ok(receipt) => {
+                format!("{:?} {:?}", receipt.notices().collect::<Vec<_>>(), receipt.api())
+            }
+            Err(error) => format!(
+                "{} {error:?} {:?} {:?} {}",
+                error.to_chain(),
+                error.excerpt(),
+                error.notices().collect::<Vec<_>>(),
+                serde_json::to_string(error).unwrap_or_default(),
+            ),
+        };
+        ensure!(!text.contains(SECRET), "after {code}, the credential is shown");
     }
     Ok(())
 }

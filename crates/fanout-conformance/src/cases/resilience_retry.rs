@@ -54,6 +54,12 @@ pub(super) const CASES: &[ResilienceCase] = &[
         "a request that surely was never written is repeated at once and not counted, at most twice"
     ),
     resilience_case!(
+        refreshed,
+        "resilience/refused_credential_is_renewed_once",
+        "after a refusal of a credential that can be renewed, the message is sent once more, at once and not \
+         counted; a second refusal ends the send"
+    ),
+    resilience_case!(
         key,
         "resilience/key_is_the_same_on_every_attempt",
         "all attempts to a sink have one idempotency key, and every sink has another"
@@ -155,6 +161,30 @@ async fn transparent(bench: Bench) -> Outcome {
     let report = bench.send(&destination, settings()).await?;
     expect_calls(&destination, 3)?;
     expect_stop(&report, 1, StopReason::AttemptsExhausted)
+}
+
+async fn refreshed(bench: Bench) -> Outcome {
+    let refused = || {
+        Answer::fail(ErrorKind::Unauthenticated)
+            .with_effect(Effect::None)
+            .with_advice(RetryAdvice::Once)
+    };
+    let destination = Destination::first([refused()]);
+    let report = bench.send(&destination, settings().max_attempts(1)).await?;
+    expect_stop(&report, 1, StopReason::Succeeded)?;
+    let elapsed = a(&report)?.elapsed();
+    ensure!(elapsed.is_zero(), "it was sent again only after {elapsed:?}");
+
+    let destination = Destination::playing(refused());
+    let report = bench.send(&destination, settings()).await?;
+    expect_calls(&destination, 2)?;
+    expect_stop(&report, 1, StopReason::AttemptsExhausted)?;
+    // Another failure between the two makes no difference.
+    let destination =
+        Destination::first([refused(), busy(RetryAdvice::Backoff), refused(), refused()]);
+    let report = bench.send(&destination, settings()).await?;
+    expect_calls(&destination, 3)?;
+    expect_stop(&report, 2, StopReason::AttemptsExhausted)
 }
 
 async fn key(bench: Bench) -> Outcome {

@@ -147,6 +147,16 @@ const BROKEN: &[Row] = &[
         },
         &["http/hostile_announcement"],
     ),
+    (
+        "tells word for word what the server said",
+        |endpoint| {
+            changed(sink(endpoint), |result| {
+                let words = format!("you sent {SECRET}");
+                result.map_err(|error| error.with_excerpt(words.as_bytes()))
+            })
+        },
+        &["http/credential_that_is_repeated"],
+    ),
     ("follows redirects", following, &["http/redirect_is_not_followed"]),
     (
         "sends twice",

@@ -47,6 +47,18 @@ pub(super) const INSIDE: &[Row] = &[
         ],
     },
     Row {
+        name: "renews a refused credential as often as it is refused",
+        make: |sink, settings| {
+            misread(sink, settings, |error| match error.kind() {
+                ErrorKind::Unauthenticated => Error::new(ErrorKind::Unavailable, "refused")
+                    .with_effect(error.effect())
+                    .with_advice(error.advice()),
+                _ => error,
+            })
+        },
+        rules: &["resilience/refused_credential_is_renewed_once"],
+    },
+    Row {
         name: "takes pushback for a floor",
         make: |sink, settings| {
             misread(sink, settings, |error| match error.advice() {
