@@ -1,10 +1,10 @@
 //! Credentials as metadata: of calls, of reflection and of the health question.
 
-use fanout::{Effect, ErrorKind, RetryAdvice, Secret};
-use fanout_grpc::auth::{ApiKey, Basic, Bearer};
+use fanout::{Effect, Error, ErrorKind, RetryAdvice, Secret};
+use fanout_grpc::auth::{ApiKey, Basic, Bearer, Credentials, Proof};
 use fanout_grpc::{GrpcSink, GrpcSinkBuilder, Schema};
 
-use crate::server::{Server, always, failure, frame, order, raw, send};
+use crate::server::{Server, always, failure, frame, order, page, raw, send};
 
 const SECRET: &str = "s3cret/+token==";
 
@@ -88,4 +88,55 @@ async fn a_token_file_that_has_changed_makes_another_attempt_worth_while() {
         let error = send(&sink, &order("a", 1)).await.unwrap_err();
         assert_eq!((error.kind(), error.advice()), (ErrorKind::Unauthenticated, advice));
     }
+}
+
+#[tokio::test]
+async fn a_gateway_that_refuses_by_http_is_a_refusal_too() {
+    let answer = || page(401, &[], "<h1>no: s3cret-1 and s3cret-2</h1>");
+    let server = always(answer).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "s3cret-1").unwrap();
+    let token = Secret::from_file(&path).unwrap();
+    let sink = server.place().auth(Bearer::new(token)).build().unwrap();
+    std::fs::write(&path, "s3cret-2").unwrap();
+    for (advice, excerpt) in [
+        (RetryAdvice::Once, "<h1>no: *** and s3cret-2</h1>"),
+        (RetryAdvice::Never, "<h1>no: s3cret-1 and ***</h1>"),
+    ] {
+        let error = send(&sink, &order("a", 1)).await.unwrap_err();
+        assert_eq!((error.kind(), error.advice()), (ErrorKind::Unauthenticated, advice));
+        assert_eq!((error.effect(), error.excerpt()), (Effect::None, Some(excerpt)));
+    }
+}
+
+/// Says nothing of where its proof goes before it is there.
+struct Sudden(Make);
+
+type Make = fn() -> Result<Proof, Error>;
+
+#[fanout::async_trait]
+impl Credentials for Sudden {
+    async fn proof(&self, _: tokio::time::Instant) -> Result<Proof, Error> {
+        (self.0)()
+    }
+}
+
+#[tokio::test]
+async fn a_proof_that_cannot_be_metadata_is_found_at_the_send() {
+    let server = Server::echo().await;
+    let proofs: [(Make, &str); 4] = [
+        (|| Ok(Proof::new().with_query("key", SECRET)), "no query"),
+        (|| Proof::new().with_header("x-bin", SECRET), "metadata: x-bin"),
+        (|| Proof::new().with_header("grpc-timeout", SECRET), "grpc-timeout"),
+        (|| Err(Error::new(ErrorKind::Build, "no key").with_effect(Effect::Maybe)), "no key"),
+    ];
+    for (proof, text) in proofs {
+        let sink = server.place().auth(Sudden(proof)).build().unwrap();
+        let error = send(&sink, &order("a", 1)).await.unwrap_err();
+        assert_eq!((error.kind(), error.effect()), (ErrorKind::Build, Effect::None), "{error}");
+        let chain = error.to_chain();
+        assert!(chain.contains(text) && !chain.contains(SECRET), "{chain}");
+    }
+    assert!(server.requests().is_empty());
 }

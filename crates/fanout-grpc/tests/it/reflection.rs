@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
-use fanout::{Effect, ErrorKind, Message, Sink as _};
+use fanout::{Effect, ErrorKind, Message, Secret, Sink as _};
+use fanout_grpc::auth::Bearer;
 use fanout_grpc::{GrpcSink, Schema};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
@@ -19,7 +20,7 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::server::Builder;
 
-use crate::server::{Server, descriptor_set, echo, raw, send};
+use crate::server::{Server, descriptor_set, echo, frame, raw, send};
 
 const V1: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 const V1ALPHA: &str = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
@@ -187,7 +188,7 @@ async fn what_is_no_answer_of_a_reflection_service_is_a_protocol_error() {
     // Nothing, no message, a message without an answer, and a file that is no file.
     let file = b"\x22\x04\x0a\x02\xff\xff";
     for body in [&b""[..], b"\xff", b"\x0a\x00", file] {
-        let body = if body.is_empty() { bytes::Bytes::new() } else { crate::server::frame(body) };
+        let body = if body.is_empty() { bytes::Bytes::new() } else { frame(body) };
         let server =
             crate::server::always(move || raw(&[], body.clone(), &[("grpc-status", "0")])).await;
         let error = send(&sink(&server), &Message::bytes("{}")).await.expect_err("no types");
@@ -220,7 +221,7 @@ async fn telling(files: fn(&str) -> Vec<FileDescriptorProto>) -> Server {
                     message_response: Some(MessageResponse::FileDescriptorResponse(response)),
                     ..Default::default()
                 };
-                answer.extend(crate::server::frame(&response.encode_to_vec()));
+                answer.extend(frame(&response.encode_to_vec()));
             }
             raw(&[], answer.freeze(), &[("grpc-status", "0")])
         })
@@ -307,4 +308,21 @@ async fn a_server_cannot_fill_the_memory() {
         let error = send(&sink(&server), &Message::bytes("{}")).await.expect_err("too much");
         assert_eq!((error.kind(), error.effect()), (ErrorKind::TooLarge, Effect::None), "{error}");
     }
+}
+
+#[tokio::test]
+async fn what_reflection_says_repeats_nothing_of_the_credentials() {
+    let server = crate::server::always(|| {
+        let error_message = "no: s3cret-token".to_owned();
+        let failure = pb::ErrorResponse { error_code: 13, error_message };
+        let answer = MessageResponse::ErrorResponse(failure);
+        let answer =
+            pb::ServerReflectionResponse { message_response: Some(answer), ..Default::default() };
+        raw(&[], frame(&answer.encode_to_vec()), &[("grpc-status", "0")])
+    })
+    .await;
+    let sink = server.place().auth(Bearer::new(Secret::new("s3cret-token")));
+    let error = sink.schema(Schema::reflection()).build().unwrap().load_schema().await.unwrap_err();
+    assert_eq!(error.excerpt(), Some("no: ***"));
+    assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
 }

@@ -1,8 +1,11 @@
 //! Credentials: what of them goes out, what nobody else may set, and what never comes back.
 
-use fanout::{Effect, ErrorKind, Message, RetryAdvice, Secret};
-use fanout_http::auth::{ApiKey, Basic, Bearer};
-use fanout_http::{ApiVersion, HttpSinkBuilder};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fanout::{Effect, Error, ErrorKind, Message, RetryAdvice, Secret};
+use fanout_http::auth::{ApiKey, Basic, Bearer, Credentials, Proof, Renewal};
+use fanout_http::{ApiVersion, HttpSinkBuilder, Redirects};
 
 use crate::server::{OK, Server};
 use crate::{post, refusal, send};
@@ -177,4 +180,73 @@ fn a_version_and_a_credential_do_not_share_a_place() {
     let media = || ApiVersion::media_type("v", "1");
     let text = build_error(|s| s.auth(ApiKey::header("accept", secret())).api_version(media()));
     assert!(text.contains("header: accept"), "{text}");
+}
+
+/// Says nothing of where its proof goes before it is there.
+struct Sudden(Make);
+
+type Make = fn() -> Result<Proof, Error>;
+
+#[fanout::async_trait]
+impl Credentials for Sudden {
+    async fn proof(&self, _: tokio::time::Instant) -> Result<Proof, Error> {
+        (self.0)()
+    }
+}
+
+#[tokio::test]
+async fn a_proof_that_cannot_go_where_it_wants_is_found_at_the_send() {
+    let server = Server::answering(OK).await;
+    let proofs: [(Make, &str); 4] = [
+        (|| Proof::new().with_header("host", SECRET), "header: host"),
+        (|| Proof::new().with_header("x-own", SECRET), "header: x-own"),
+        (|| Ok(Proof::new().with_query("a", SECRET)), "query: a"),
+        (|| Err(Error::new(ErrorKind::Build, "no key").with_effect(Effect::Maybe)), "no key"),
+    ];
+    for (proof, text) in proofs {
+        let sink = post(server.url("/v1?a=b")).header("x-own", "1").auth(Sudden(proof));
+        let error = refusal(&sink.build().unwrap(), &message()).await;
+        assert_eq!((error.kind(), error.effect()), (ErrorKind::Build, Effect::None), "{error}");
+        let chain = error.to_chain();
+        assert!(chain.contains(text) && !chain.contains(SECRET), "{chain}");
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_refusal_at_another_origin_says_nothing_of_credentials_that_stayed_behind() {
+    struct Renewable(AtomicUsize);
+
+    #[fanout::async_trait]
+    impl Credentials for Renewable {
+        async fn proof(&self, _: tokio::time::Instant) -> Result<Proof, Error> {
+            Proof::bearer(SECRET)
+        }
+
+        fn refused(&self, _: &Proof) -> Renewal {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Renewal::Possible
+        }
+    }
+    let told = Arc::new(Renewable(AtomicUsize::new(0)));
+    let no = "HTTP/1.1 401 No\r\ncontent-length: 0\r\n\r\n";
+    let other = Server::answering(no).await;
+    let elsewhere = format!(
+        "HTTP/1.1 307 Elsewhere\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n",
+        other.url("/"),
+    );
+    for (first, advice, count) in [(&*elsewhere, RetryAdvice::Never, 0), (no, RetryAdvice::Once, 1)]
+    {
+        let server = Server::answering(first).await;
+        let sink = post(server.url("/")).redirects(Redirects::any_origin());
+        let sink = sink.auth(Arc::clone(&told)).build().unwrap();
+        let error = refusal(&sink, &message()).await;
+        assert_eq!((error.kind(), error.advice()), (ErrorKind::Unauthenticated, advice));
+        assert_eq!(told.0.load(Ordering::SeqCst), count);
+    }
+    // Of another's credentials, those of the proxy, they are not told either.
+    let server = Server::answering("HTTP/1.1 407 No\r\ncontent-length: 0\r\n\r\n").await;
+    let sink = post(server.url("/")).auth(Arc::clone(&told)).build().unwrap();
+    assert_eq!(refusal(&sink, &message()).await.advice(), RetryAdvice::Never);
+    assert_eq!(told.0.load(Ordering::SeqCst), 1);
 }

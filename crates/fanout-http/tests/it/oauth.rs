@@ -8,7 +8,7 @@ use fanout::{
     Delivery, Effect, ErrorKind, FanOut, Message, Outcome, Report, RetryAdvice, Secret, Sink,
     SinkExt as _, TimeoutScope,
 };
-use fanout_http::auth::{OAuth2, OAuth2Builder};
+use fanout_http::auth::{ClientAuth, OAuth2, OAuth2Builder};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -224,4 +224,35 @@ async fn a_token_that_has_ended_by_the_clock_is_fetched_once_for_all() {
         assert!(api.requests()[(round - 1) * 200..].iter().all(|r| r.contains(&token)));
         pass(Duration::from_secs(60)).await;
     }
+}
+
+#[tokio::test]
+async fn a_client_secret_that_was_rotated_meanwhile_is_tried_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    std::fs::write(&path, "old-s3cret").unwrap();
+    let secret = Secret::from_file(&path).unwrap();
+    let written = path.clone();
+    let idp = Server::start(move |mut conn| {
+        let path = written.clone();
+        async move {
+            while let Some(request) = conn.request().await {
+                let answer = if request.contains("client_secret=new-s3cret") {
+                    json("200 OK", r#"{"access_token":"t","token_type":"Bearer"}"#)
+                } else {
+                    std::fs::write(&path, "new-s3cret").unwrap();
+                    json("401 No", r#"{"error":"invalid_client"}"#)
+                };
+                conn.write(&answer).await;
+            }
+        }
+    })
+    .await;
+    let api = Server::answering(OK).await;
+    let oauth = OAuth2::client_credentials(idp.url("/token"), "billing", secret)
+        .client_auth(ClientAuth::Body)
+        .client(&client());
+    let report = one(sink(&api, oauth)).await;
+    assert!(report.is_satisfied(), "{report}");
+    assert_eq!((only(&report).attempts(), idp.requests().len()), (1, 2));
 }

@@ -326,7 +326,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_pair_is_known_however_its_name_is_encoded_and_completed_where_it_is_missing() {
-        let proofs = proofs(vec![key("my key")]).await;
+        let mut proofs = proofs(vec![key("my key")]).await;
         for taken in ["http://h/?my%20key=1", "http://h/?a&my+key", "http://h/?%6Dy%20k%65y=2"] {
             let mut uri = Uri::from_static(taken);
             refuses(set(vec![key("my key")]).check(&HeaderMap::new(), &uri), "query: my key");
