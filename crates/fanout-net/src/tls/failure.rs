@@ -78,7 +78,10 @@ pub(crate) fn of_handshake(error: &io::Error, first: First, ours: Ours) -> Event
 /// before its judgement is not for the application (RFC 8446 section 4.4.4), and nothing is sent early.
 pub(crate) fn of_late_alert(error: &io::Error, ours: Ours) -> Option<Refusal> {
     match find::<rustls::Error>(error) {
-        Some(rustls::Error::AlertReceived(alert)) if is_about_our_certificate(*alert) => {
+        // Of a server that did not ask it says nothing: it may have read what it then refused.
+        Some(rustls::Error::AlertReceived(alert))
+            if ours.asked && is_about_our_certificate(*alert) =>
+        {
             Some(of_alert(*alert, ours))
         }
         _ => None,
@@ -313,6 +316,20 @@ mod tests {
             assert_eq!(Refusal::from_text(&refusal.text()), Some(refusal));
         }
         assert_eq!(Refusal::from_text("connection reset"), None);
+    }
+
+    /// It may have read the request: that nothing was applied is no promise that it can make so.
+    #[test]
+    fn a_server_that_did_not_ask_refuses_no_certificate_later() {
+        let alert = rustls::Error::AlertReceived(AlertDescription::AccessDenied);
+        let error = io::Error::new(io::ErrorKind::InvalidData, alert);
+        let asked = Ours { asked: true, ..Ours::default() };
+        assert_eq!(of_late_alert(&error, asked), Some(Refusal::IdentityRequired));
+        for identity in [false, true] {
+            assert_eq!(of_late_alert(&error, Ours { identity, ..Ours::default() }), None);
+        }
+        let event = crate::event::of_io(&error, true);
+        assert!(matches!(event, Event::Closed { written: true, .. }), "{event:?}");
     }
 
     #[test]
