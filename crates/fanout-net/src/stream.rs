@@ -277,3 +277,58 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flood_gives_way_and_goes_on() {
+        const FLOOD: usize = 4 * TURN;
+        const STEP: usize = 8 << 10;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut far, _) = listener.accept().await.unwrap();
+        tokio::spawn(async move { far.write_all(&vec![0; FLOOD]).await });
+        let mut stream = Stream::plain(near, false);
+        let (mut all, mut in_a_row, mut turns) = (0, 0, 0);
+        while all < FLOOD {
+            let mut bytes = [0; STEP];
+            let mut buf = ReadBuf::new(&mut bytes);
+            let woken = Arc::new(Count::default());
+            let waker = Waker::from(Arc::clone(&woken));
+            let polled =
+                Pin::new(&mut stream).poll_read(&mut Context::from_waker(&waker), &mut buf);
+            if polled.is_ready() {
+                let read = buf.filled().len();
+                assert!(read > 0, "the other side has closed");
+                all += read;
+                in_a_row += read;
+                assert!(in_a_row < TURN + STEP, "{in_a_row} without a pause");
+            } else {
+                // Nothing there, or a turn for the others: then it is woken already.
+                turns += woken.0.load(Ordering::Relaxed);
+                in_a_row = 0;
+                // The server's turn, and for us another budget of tokio's.
+                tokio::task::yield_now().await;
+            }
+        }
+        assert!(turns > 0);
+    }
+}
