@@ -135,6 +135,10 @@ pub(crate) struct SendArgs {
     #[arg(long)]
     pub(crate) allow_plaintext: bool,
 
+    /// Connect to public addresses only: for URLs that somebody else wrote
+    #[arg(long)]
+    pub(crate) untrusted: bool,
+
     /// A descriptor set for gRPC servers without reflection (as `protoc --include_imports -o` makes)
     #[arg(long, value_name = "FILE")]
     pub(crate) descriptor_set: Option<PathBuf>,
@@ -170,7 +174,7 @@ impl From<OnAmbiguousArg> for OnAmbiguous {
 const LAST: usize = 900;
 
 /// What a file says in its own way.
-const IN_THE_FILE: [&str; 11] = [
+const IN_THE_FILE: [&str; 12] = [
     "to",
     "mirror",
     "method",
@@ -181,6 +185,7 @@ const IN_THE_FILE: [&str; 11] = [
     "deadline",
     "ca_cert",
     "allow_plaintext",
+    "untrusted",
     "descriptor_set",
 ];
 

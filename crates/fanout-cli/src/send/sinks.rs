@@ -2,7 +2,7 @@
 
 use fanout::{Error, Sink};
 use fanout_grpc::{GrpcSink, Schema};
-use fanout_http::{Client, ClientBuilder, HttpSink, HttpVersion, Proxy};
+use fanout_http::{Client, ClientBuilder, Guard, HttpSink, HttpVersion, Proxy};
 
 use super::data::{Header, LARGEST, unreadable};
 use super::targets::{Address, Target};
@@ -100,6 +100,9 @@ impl<'a> Sinks<'a> {
         }
         if way.direct {
             builder = builder.proxy(Proxy::none());
+        }
+        if self.args.untrusted {
+            builder = builder.guard(Guard::new());
         }
         let client = self.with_roots(builder).build().map_err(|error| {
             Failure::new(match &self.args.ca_cert {

@@ -40,6 +40,13 @@ fn plain_text_to_another_machine() {
 }
 
 #[test]
+fn an_untrusted_target_inside() {
+    check!("error_untrusted", send("--untrusted --to http://127.0.0.1:9/orders?k=hunter2").seen());
+    let seen = send("--untrusted --to grpcs://169.254.169.254:1/shop.v1.Orders/Place").seen();
+    assert!(seen.contains("a cloud metadata address"), "{seen}");
+}
+
+#[test]
 fn credentials_in_the_url() {
     check!(
         "error_credentials_in_url",
