@@ -12,6 +12,7 @@ use http::{HeaderMap, Method};
 use crate::classify::YEAR;
 use crate::codes::Codes;
 use crate::prove;
+use crate::redirect::Clients;
 use crate::request::{self, Template};
 use crate::rules::Rules;
 use crate::sink::Way;
@@ -513,7 +514,7 @@ impl HttpSinkBuilder {
                     None => self.guarding.onto(self.own).build()?,
                 };
                 client.admits(&endpoint)?;
-                match &self.host {
+                let (client, endpoint) = match &self.host {
                     // Every connection goes to the one place.
                     Some(_) if self.redirects.leave_the_origin() => {
                         return Err(bad("redirects to any origin do not go with another host"));
@@ -522,10 +523,11 @@ impl HttpSinkBuilder {
                         let named = endpoint
                             .with_authority(host)
                             .map_err(|error| error.with_context("setting", "host"))?;
-                        (Way::Client(client.connecting_to(&endpoint)), named)
+                        (client.connecting_to(&endpoint), named)
                     }
-                    None => (Way::Client(client), endpoint),
-                }
+                    None => (client, endpoint),
+                };
+                (Way::Client(Clients::new(client, self.redirects)), endpoint)
             }
         };
         let template = Template {

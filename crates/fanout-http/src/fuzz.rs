@@ -78,7 +78,7 @@ pub fn location(data: &[u8]) {
         request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_static(SECRET));
         request.headers_mut().insert("x-key", HeaderValue::from_static(SECRET));
         trail.keep(&request);
-        let next = trail.follow(307, headers);
+        let next = trail.follow(307, headers, |_| false);
         let shown = trail.explain(Error::new(ErrorKind::Redirected, ""));
         // What a server names itself is shown, and was no secret of ours.
         let shown = format!("{shown} {shown:?}");

@@ -11,7 +11,7 @@ use fanout::{
     Sink, Status, async_trait,
 };
 use fanout_net::auth::{CredentialSet, Proofs, Renewal};
-use fanout_net::{Client, OutBody, read_to_limit_by};
+use fanout_net::{OutBody, read_to_limit_by};
 use http::header::LOCATION;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::classify;
 use crate::life::{Announced, Life};
-use crate::redirect::{Trail, origin};
+use crate::redirect::{Clients, Trail, origin};
 use crate::request::Template;
 use crate::rules::Rules;
 use crate::{ApiVersion, Class, HttpSinkBuilder, prove};
@@ -49,8 +49,8 @@ pub struct HttpSink {
 /// What one request of an attempt came to.
 enum Answered {
     Here(Receipt),
-    /// The request that follows a redirect.
-    Elsewhere(Box<Request<Bytes>>),
+    /// The request that follows a redirect, and what was announced with that.
+    Elsewhere(Box<Request<Bytes>>, Option<Announced>),
 }
 
 /// How requests leave.
@@ -60,7 +60,7 @@ enum Answered {
     expect(clippy::large_enum_variant, reason = "there is one for each sink")
 )]
 pub(crate) enum Way {
-    Client(Client),
+    Client(Clients),
     #[cfg(feature = "tower")]
     Service(Arc<dyn crate::service::Carrier>),
 }
@@ -149,10 +149,13 @@ impl HttpSink {
     ) -> Result<Receipt, Error> {
         let earlier = attempt.earlier_effect();
         let mut trail = Trail::new(self.template.redirects, &self.template.endpoint);
+        // What the place that this sink names says of its own end counts before what another says.
+        let mut heard: Option<Announced> = None;
         loop {
             trail.keep(&request);
             let answered = match &self.way {
-                Way::Client(client) => {
+                Way::Client(clients) => {
+                    let client = clients.on(&trail);
                     let request = request
                         .map(|payload| OutBody::whole(payload).with_attempt(attempt.clone()));
                     match client.send_by(request, Some(deadline)).await {
@@ -173,15 +176,28 @@ impl HttpSink {
                 }
             };
             match answered {
-                Ok(Answered::Here(receipt)) => return Ok(trail.note(receipt)),
-                Ok(Answered::Elsewhere(next)) => {
+                Ok(Answered::Here(receipt)) => {
+                    let receipt = trail.note(receipt);
+                    return Ok(match heard {
+                        Some(heard) => heard.on_receipt(receipt),
+                        None => receipt,
+                    });
+                }
+                Ok(Answered::Elsewhere(next, announced)) => {
                     request = *next;
+                    heard = heard.or(announced);
                     if !trail.has_left() {
                         let written = proofs.complete_query(request.uri_mut());
                         written.map_err(|error| trail.explain(error.with_effect(Effect::None)))?;
                     }
                 }
-                Err(error) => return Err(trail.explain(error)),
+                Err(error) => {
+                    let error = trail.explain(error);
+                    return Err(match heard {
+                        Some(heard) => heard.on_error(error),
+                        None => error,
+                    });
+                }
             }
         }
     }
@@ -224,15 +240,16 @@ impl HttpSink {
                 // The status stands, whatever becomes of its body: nobody waits long for that.
                 let by = deadline.min(Instant::now() + EXCERPT_TIME);
                 let (excerpt, _) = read_to_limit_by(body, MAX_EXCERPT, Some(by)).await;
+                let announced = self.announced(&head.headers, trail, proofs);
                 let hint = if kind == ErrorKind::Redirected && head.status.is_redirection() {
-                    match trail.follow(head.status.as_u16(), &head.headers) {
-                        Ok(next) => return Ok(Answered::Elsewhere(next)),
+                    let shows = |url: &str| proofs.are_shown_in(url);
+                    match trail.follow(head.status.as_u16(), &head.headers, shows) {
+                        Ok(next) => return Ok(Answered::Elsewhere(next, announced)),
                         Err(why) => Some(Cow::from(why.to_string())),
                     }
                 } else {
                     classify::hint(head.status.as_u16(), hints.keyed).map(Cow::from)
                 };
-                let announced = self.announced(&head.headers, trail, proofs);
                 let code = head.status.as_u16();
                 let epitaph = self.life.epitaph(code, announced.as_ref(), SystemTime::now());
                 let hint = match &epitaph {
@@ -346,7 +363,7 @@ fn refusal(
     let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
     match location {
         Some(location) if kind == ErrorKind::Redirected => {
-            error.with_context("location", without_secrets(location))
+            error.with_context("location", shown(without_secrets(location)))
         }
         _ => error,
     }
@@ -365,6 +382,18 @@ pub(crate) fn without_secrets(reference: &str) -> String {
     format!("{scheme}//{host}{path}")
 }
 
+/// Not more of a location than people read.
+fn shown(mut location: String) -> String {
+    if let Some((end, _)) = location.char_indices().nth(LONGEST_LOCATION) {
+        location.truncate(end);
+        location.push('…');
+    }
+    location
+}
+
+/// In characters.
+const LONGEST_LOCATION: usize = 300;
+
 /// An error keeps less than this; the rest of a small body is read so that the connection can be kept.
 const MAX_EXCERPT: usize = 8 << 10;
 
@@ -374,6 +403,13 @@ const EXCERPT_TIME: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_location_is_cut() {
+        for (length, expected) in [(299, 299), (300, 300), (301, 301), (60_000, 301)] {
+            assert_eq!(shown("é".repeat(length)).chars().count(), expected);
+        }
+    }
 
     #[test]
     fn a_location_is_shown_without_secrets() {

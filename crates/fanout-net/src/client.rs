@@ -143,6 +143,26 @@ impl Client {
         Self::with(connector, self.settings, Arc::clone(&self.downgraded))
     }
 
+    /// Returns a client with the same settings for places that none of its users named, such as those that a
+    /// redirect leads to; it has a pool of its own.
+    ///
+    /// What was meant for one server stays behind: it shows no client certificate, the server must prove to
+    /// be the host of the URL, and connections go there. It has a guard, the same or the
+    /// [standard](crate::Guard::new) one. Through a proxy, which looks names up by itself, that one judges hosts
+    /// as they are written, and the proxy is not judged.
+    #[must_use]
+    pub fn abroad(&self) -> Self {
+        let downgraded = Arc::<Downgraded>::default();
+        let connector = self.connector.abroad(Arc::clone(&downgraded));
+        Self::with(connector, self.settings, downgraded)
+    }
+
+    /// Returns whether the client has a certificate to show, or a server name: settings of TLS that are
+    /// meant for one server.
+    pub fn is_for_one_server(&self) -> bool {
+        self.connector.is_for_one_server()
+    }
+
     /// Connects to `endpoint`, as a request would, and returns the certificate that the server shows.
     ///
     /// No request is sent, and the connection is closed. Where the server asks for a certificate of ours,

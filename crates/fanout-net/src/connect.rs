@@ -60,6 +60,17 @@ impl Connector {
         Self { shared: Arc::clone(&self.shared), to: Some(Arc::new(place)) }
     }
 
+    /// The same for places that nobody here named: guarded, and with nothing that is meant for one server.
+    pub(crate) fn abroad(&self, downgraded: Arc<Downgraded>) -> Self {
+        let Shared { settings, tls, router, lookup, .. } = &*self.shared;
+        Self::new(*settings, tls.for_any_server(), router.clone(), lookup.guarded(), downgraded)
+    }
+
+    pub(crate) fn is_for_one_server(&self) -> bool {
+        let tls = &self.shared.tls;
+        self.to.is_some() || tls.has_identity() || tls.server_name().is_some()
+    }
+
     pub(crate) fn lookup(&self) -> &Lookup {
         &self.shared.lookup
     }
@@ -114,8 +125,15 @@ impl Connector {
         let (place, lookup) = (self.place(url), self.lookup());
         let (tcp, forwarded) = match self.via(url)? {
             None => (dial(place, phase, lookup).await?, false),
-            Some((via, false)) => (tunnel(via, place, phase, lookup).await?, false),
-            Some((via, true)) => (dial(&via.uri, phase, lookup).await?, true),
+            Some((via, forwards)) => {
+                lookup.check(place.host().unwrap_or_default())?;
+                // The guard is not for the proxy, which is often inside.
+                let lookup = &lookup.unguarded();
+                match forwards {
+                    false => (tunnel(via, place, phase, lookup).await?, false),
+                    true => (dial(&via.uri, phase, lookup).await?, true),
+                }
+            }
         };
         if url.scheme() != Some(&Scheme::HTTPS) {
             return Ok(Stream::plain(tcp, forwarded));

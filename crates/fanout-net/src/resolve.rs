@@ -42,6 +42,16 @@ pub(crate) struct Lookup {
 }
 
 impl Lookup {
+    /// The same with a guard: its own, or the standard one.
+    pub(crate) fn guarded(&self) -> Self {
+        let guard = self.guard.clone().unwrap_or_default();
+        Self { guard: Some(guard), ..self.clone() }
+    }
+
+    pub(crate) fn unguarded(&self) -> Self {
+        Self { guard: None, ..self.clone() }
+    }
+
     /// Judges a host as it is written: the only look at those that are addresses, for which no name is
     /// looked up.
     pub(crate) fn check(&self, host: &str) -> Result<(), Event> {

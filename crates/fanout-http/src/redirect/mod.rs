@@ -14,7 +14,10 @@ use percent_encoding::percent_decode_str;
 
 use crate::request::IDEMPOTENCY_KEY;
 
+mod clients;
 pub(crate) mod resolve;
+
+pub(crate) use self::clients::Clients;
 
 /// Which redirects a sink follows.
 ///
@@ -32,9 +35,16 @@ pub(crate) mod resolve;
 ///   `Accept-Language`, `Content-Encoding`, `Content-Language`, `Content-Length`, `Content-Type`,
 ///   `Idempotency-Key` and `User-Agent`. Credentials, signatures, all other headers of the sink and all
 ///   other metadata of the message stay behind, even when a later redirect leads back. A redirect that
-///   would take a pair of the request's own query there is not followed.
+///   would take a pair of the request's own query, or a [credential](crate::HttpSinkBuilder::auth), there in its URL
+///   is not followed.
+/// - Other origins must have public addresses, and get to see no client certificate: whoever answers must
+///   not have this machine and its neighbours sent to. A [guard](crate::HttpSinkBuilder::guard) that is set
+///   takes the place of the standard one, to allow more. Where all of it stays on this machine by the
+///   spelling of the hosts (`localhost`, `127.0.0.0/8`, `[::1]`), addresses are not judged. Through a proxy, hosts are
+///   judged as they are written alone.
 /// - A redirect that is not followed is an error of the kind [`Redirected`](fanout::ErrorKind::Redirected),
-///   without effect, that says why.
+///   without effect, that says why; one to an address that is refused is
+///   [`Forbidden`](fanout::ErrorKind::Forbidden).
 ///
 /// The receipt, or the error, says which origin it came from in the end: a notice, or `redirected_to`.
 ///
@@ -188,7 +198,7 @@ impl fmt::Display for Why {
                 "a redirect to http:// at another machine, and plain text is not allowed (allow_plaintext)"
             }
             Self::OwnQuery => {
-                "a redirect that would take this sink's own query, perhaps a secret, to another origin"
+                "a redirect that would take this sink's own query or a credential to another origin"
             }
             Self::TooMany(max) => return write!(f, "more than {max} redirects in a row"),
         })
@@ -204,6 +214,8 @@ pub(crate) struct Trail<'s> {
     followed: u32,
     /// Whether it has led to another origin.
     left: bool,
+    /// Whether it has stayed on this machine.
+    local: bool,
     /// The request that was sent, to send it again.
     sent: Option<Box<Request<Bytes>>>,
     /// The queries of all requests so far.
@@ -218,6 +230,7 @@ impl<'s> Trail<'s> {
             last: None,
             followed: 0,
             left: false,
+            local: first.is_loopback(),
             sent: None,
             queries: Vec::new(),
         }
@@ -237,17 +250,22 @@ impl<'s> Trail<'s> {
     }
 
     /// Judges an answer that redirects: returns the request that follows it, or why none does.
+    ///
+    /// `shows_a_secret` says whether one of our credentials is in a text, in whatever form.
     pub(crate) fn follow(
         &mut self,
         code: u16,
         headers: &HeaderMap,
+        shows_a_secret: impl FnOnce(&str) -> bool,
     ) -> Result<Box<Request<Bytes>>, Why> {
         let mut request = self.sent.take().ok_or(Why::Off)?;
         let from = self.endpoint();
         let Hop { to, crosses } =
             self.redirects.decide(code, request.method(), headers, from, self.followed)?;
         if crosses {
-            if self.queries.iter().any(|ours| shares_a_pair(Some(ours), to.query())) {
+            if self.queries.iter().any(|ours| shares_a_pair(Some(ours), to.query()))
+                || shows_a_secret(&to.uri().to_string())
+            {
                 return Err(Why::OwnQuery);
             }
             let headers = request.headers_mut();
@@ -258,6 +276,7 @@ impl<'s> Trail<'s> {
             }
         }
         *request.uri_mut() = to.uri().clone();
+        self.local &= to.is_loopback();
         self.last = Some(to);
         self.followed += 1;
         self.left |= crosses;
@@ -267,6 +286,11 @@ impl<'s> Trail<'s> {
     /// Whether it has led to another origin: credentials stayed behind then.
     pub(crate) fn has_left(&self) -> bool {
         self.left
+    }
+
+    /// Whether every place on it was this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        self.local
     }
 
     /// Says in an error where it came from, if not from where the sink sends to.

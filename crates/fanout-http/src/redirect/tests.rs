@@ -169,6 +169,10 @@ fn so_many_in_a_row_and_no_more() {
     }
 }
 
+fn nothing(_: &str) -> bool {
+    false
+}
+
 fn request(url: &str, headers: &[(&str, &str)]) -> Request<Bytes> {
     let mut request = Request::post(url);
     for (name, value) in headers {
@@ -203,7 +207,7 @@ fn nothing_but_what_is_harmless_crosses_an_origin_and_nothing_comes_back() {
         [("/v2", HEADERS.len()), ("https://other.example/v2", 5), ("https://here.example/v3", 5)]
     {
         trail.keep(&sent);
-        let next = trail.follow(307, &location(to)).unwrap();
+        let next = trail.follow(307, &location(to), nothing).unwrap();
         assert_eq!(next.headers().len(), names, "{to}: {:?}", next.headers());
         assert_eq!((next.method(), &**next.body()), (&Method::POST, &b"payload"[..]));
         assert_eq!(next.headers()["idempotency-key"], "\"k\"");
@@ -213,13 +217,34 @@ fn nothing_but_what_is_harmless_crosses_an_origin_and_nothing_comes_back() {
 }
 
 #[test]
+fn a_way_that_has_left_this_machine_stays_away() {
+    let check = |first: &str, way: &[&str], expected: bool| {
+        let endpoint = Endpoint::parse(first).unwrap();
+        let mut trail = Trail::new(Redirects::any_origin().plaintext(true), &endpoint);
+        let mut sent = request(first, &[]);
+        for to in way {
+            trail.keep(&sent);
+            sent = *trail.follow(307, &location(to), nothing).unwrap();
+        }
+        assert_eq!(trail.is_local(), expected, "{first} {way:?}");
+    };
+    check("http://localhost/", &[], true);
+    check("http://localhost/", &["/x", "http://127.0.0.1:81/", "http://[::1]/"], true);
+    check("http://localhost/", &["http://other.example/"], false);
+    check("http://localhost/", &["http://other.example/", "http://localhost/"], false);
+    check("http://other.example/", &["http://localhost/"], false);
+    check("http://localhost/", &["http://0.0.0.0/"], false);
+    check("http://localhost/", &["http://127.1/"], false);
+}
+
+#[test]
 fn the_query_of_the_sink_is_not_taken_to_another_origin() {
     let check = |query: &str, to: &str, expected: Option<Why>| {
         let url = format!("http://h/{query}");
         let first = Endpoint::parse(&url).unwrap();
         let mut trail = Trail::new(Redirects::any_origin(), &first);
         trail.keep(&request(&url, &[]));
-        assert_eq!(trail.follow(307, &location(to)).err(), expected, "{query} -> {to}");
+        assert_eq!(trail.follow(307, &location(to), nothing).err(), expected, "{query} -> {to}");
     };
     check("?key=s3cret", "https://other/?key=s3cret", Some(Why::OwnQuery));
     check("?a=1&key=s3cret", "https://other/x?b=2&key=s3cret&c", Some(Why::OwnQuery));
@@ -229,6 +254,34 @@ fn the_query_of_the_sink_is_not_taken_to_another_origin() {
     check("", "https://other/?key=s3cret", None);
     check("?", "https://other/?", None);
     check("?key=s3cret", "/x?key=s3cret", None);
+}
+
+/// A key that a hop at home hid: the next one brings it out again.
+#[test]
+fn a_query_is_remembered_over_all_redirects() {
+    let url = "http://h/?key=s3cret";
+    let first = Endpoint::parse(url).unwrap();
+    let mut trail = Trail::new(Redirects::any_origin(), &first);
+    trail.keep(&request(url, &[]));
+    let next = trail.follow(307, &location("/next?x=1"), nothing).unwrap();
+    trail.keep(&next);
+    let found = trail.follow(307, &location("https://other/?key=s3cret"), nothing);
+    assert_eq!(found.err(), Some(Why::OwnQuery));
+}
+
+#[test]
+fn a_credential_in_the_url_stays_at_home() {
+    let first = Endpoint::parse(HERE).unwrap();
+    let check = |to: &str, expected: Option<Why>| {
+        let mut trail = Trail::new(Redirects::any_origin(), &first);
+        trail.keep(&request(HERE, &[]));
+        let found = trail.follow(307, &location(to), |url| url.contains("hunter2"));
+        assert_eq!(found.err(), expected, "{to}");
+    };
+    check("https://other/?next=%2Fx%3Fkey%3Dhunter2", Some(Why::OwnQuery));
+    check("https://other/hunter2", Some(Why::OwnQuery));
+    check("/hunter2", None);
+    check("https://other/", None);
 }
 
 #[test]
@@ -252,5 +305,5 @@ fn why_a_redirect_is_not_followed_is_said_in_the_same_words_for_all_codes() {
     let mut trail = Trail::new(Redirects::none(), &first);
     trail.keep(&request(HERE, &[]));
     let code = StatusCode::PERMANENT_REDIRECT.as_u16();
-    assert_eq!(trail.follow(code, &location("/x")).err(), Some(Why::Off));
+    assert_eq!(trail.follow(code, &location("/x"), nothing).err(), Some(Why::Off));
 }

@@ -11,6 +11,7 @@ mod injection;
 mod oauth;
 mod pool;
 mod redirects;
+mod redirects_abroad;
 mod requests;
 mod resilient;
 mod server;

@@ -9,7 +9,7 @@ use fanout_http::{HttpSink, Redirects};
 use crate::server::{OK, Server};
 use crate::{client, post, refusal, send};
 
-fn to(code: u16, location: &str) -> String {
+pub(crate) fn to(code: u16, location: &str) -> String {
     format!("HTTP/1.1 {code} Elsewhere\r\nlocation: {location}\r\ncontent-length: 2\r\n\r\nno")
 }
 

@@ -191,3 +191,28 @@ async fn what_cannot_be_read_announces_nothing() {
     let receipt = send(&post(server.url("/")).build().unwrap(), &Message::text("x")).await.unwrap();
     assert!(receipt.api().is_none() && receipt.notices().next().is_none());
 }
+
+/// The usual way to lead clients of an old version to the new one.
+#[tokio::test]
+async fn what_a_redirect_announces_is_heard_when_it_is_followed() {
+    let server = Server::start(|mut conn| async move {
+        while let Some(request) = conn.request().await {
+            let answer = match request.split(' ').nth(1).unwrap() {
+                "/v1" => {
+                    "HTTP/1.1 308 Moved\r\nlocation: /v2\r\ndeprecation: @1688169599\r\n\
+                     content-length: 0\r\n\r\n"
+                }
+                "/v2" => crate::server::OK,
+                _ => "HTTP/1.1 422 No\r\ncontent-length: 0\r\n\r\n",
+            };
+            conn.write(answer).await;
+        }
+    })
+    .await;
+    let redirects = fanout_http::Redirects::same_origin();
+    let sink = post(server.url("/v1")).redirects(redirects).build().unwrap();
+    let receipt = send(&sink, &Message::text("x")).await.unwrap();
+    assert!(receipt.api().is_some_and(ApiNotice::is_deprecated), "{receipt:?}");
+    let notices = receipt.notices().filter(|notice| notice.contains("deprecated")).count();
+    assert_eq!(notices, 1);
+}

@@ -188,7 +188,13 @@ impl Proofs {
         self.secrets().text(&text).unwrap_or(text)
     }
 
-    fn secrets(&self) -> Scrub {
+    /// Returns whether one of these proofs is in a text, in any form in which it may be repeated: for a URL
+    /// that somebody else made.
+    pub fn are_shown_in(&self, text: &str) -> bool {
+        self.own_secrets().text(text).is_some()
+    }
+
+    fn own_secrets(&self) -> Scrub {
         let mut scrub = Scrub::default();
         for secret in self.each().flat_map(|proof| &proof.secrets) {
             scrub.add(secret);
@@ -196,6 +202,11 @@ impl Proofs {
         for (_, value) in self.each().flat_map(|proof| &proof.headers) {
             scrub.add_header(value);
         }
+        scrub
+    }
+
+    fn secrets(&self) -> Scrub {
+        let mut scrub = self.own_secrets();
         for value in &self.others {
             scrub.add_header(value);
         }

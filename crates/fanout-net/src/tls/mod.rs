@@ -61,6 +61,14 @@ impl Tls {
         Ok(Self { settings, version, config: OnceLock::new() })
     }
 
+    /// The same without what is meant for one server: our certificate, and its name.
+    pub(crate) fn for_any_server(&self) -> Self {
+        let Checked { roots, min_version, .. } = &self.settings;
+        let settings =
+            Checked { roots: roots.clone(), min_version: *min_version, ..Checked::default() };
+        Self { settings, version: self.version, config: OnceLock::new() }
+    }
+
     /// The name that the server must prove to be, where it is not that of the URL.
     pub(crate) fn server_name(&self) -> Option<&ServerName<'static>> {
         self.settings.server_name.as_ref()

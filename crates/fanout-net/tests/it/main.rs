@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod abandoned;
+mod abroad;
 mod errors;
 mod guard;
 mod http2;

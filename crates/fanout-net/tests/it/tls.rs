@@ -43,6 +43,17 @@ impl Authority {
     pub(crate) async fn serve(&self, names: &[&str], alpn: &[&str]) -> Server {
         serve(config(&self.leaf(|_| {}, names), alpn, None)).await
     }
+
+    /// The same for HTTP/1.1, with clients that this authority knows.
+    pub(crate) async fn serve_clients(&self, names: &[&str]) -> Server {
+        serve(config(&self.leaf(|_| {}, names), &[], Some(self))).await
+    }
+
+    /// A certificate and its key, both PEM.
+    pub(crate) fn identity(&self) -> (String, String) {
+        let me = self.leaf(|_| {}, &["me.example"]);
+        (me.certificate.pem(), me.key.serialize_pem())
+    }
 }
 
 struct Leaf {
@@ -112,7 +123,7 @@ impl Server {
     }
 }
 
-fn trusting(authority: &Authority) -> ClientBuilder {
+pub(crate) fn trusting(authority: &Authority) -> ClientBuilder {
     Client::builder().proxy(Proxy::none()).root_certificates(authority.pem())
 }
 
