@@ -47,7 +47,7 @@ pub fn secret(data: &[u8]) {
     assert!(!shown.contains(SECRET), "{text}\n{shown}");
 }
 
-const PLACES: [&str; 9] = [
+const PLACES: [&str; 11] = [
     "[sinks.a]\nhttp = \"http://localhost/\"\nheaders = { Authorization = <> }\n",
     "[sinks.a]\nhttp = \"http://localhost/\"\nheaders = { \"X-Key\" = [\"a\", <>] }\n",
     "[sinks.a]\nhttp = \"http://localhost/\"\nquery = { key = <> }\n",
@@ -57,6 +57,8 @@ const PLACES: [&str; 9] = [
     "[sinks.a]\ngrpc = \"http://localhost/a.B/C\"\nschema = \"encoded\"\nmetadata = <>\n",
     "[sinks.a]\nhttp = \"http://localhost/?a=<>\n[routes.r]\nsinks = [\"a\"]\n",
     "[sinks.a]\nhttp = \"https://user:<>@localhost/\"\n",
+    "[sinks.a]\nhttp = \"https://h/\"\nauth.oauth2 = { token_url = \"https://h/\", client_id = \"a\", client_secret = <> }\n",
+    "[sinks.a]\nhttp = \"https://h/\"\nproxy = { url = \"http://p\", user = \"a\", password = <> }\n",
 ];
 
 /// A text, and what someone may write in its place.
@@ -73,7 +75,7 @@ const FORMS: [&str; 10] = [
     "\"\\q<>\"",
 ];
 
-const FILES: [&str; 2] = ["descriptor_set", "file"];
+const FILES: [&str; 3] = ["descriptor_set", "file", "tls"];
 
 /// In nothing that is said about a file otherwise.
 const SECRET: &str = "s3cr3tc4n4ry";

@@ -10,13 +10,34 @@ pub(crate) const SINK: &[&str] = &[
     "resilience",
     "allow_plaintext",
     "proxy",
+    "tls",
+    "max_response_head",
     "untrusted",
     "guard",
     "auth",
 ];
 
 /// `auth` of a sink: one of these.
-pub(crate) const AUTH: &[&str] = &["bearer", "basic", "api_key"];
+pub(crate) const AUTH: &[&str] = &["bearer", "basic", "api_key", "oauth2"];
+
+/// `oauth2` of `auth`.
+pub(crate) const OAUTH2: &[&str] = &[
+    "token_url",
+    "client_id",
+    "client_secret",
+    "scope",
+    "audience",
+    "params",
+    "client_auth",
+    "timeout",
+    "refresh_margin",
+    "allow_plaintext",
+    "proxy",
+    "tls",
+];
+
+/// `tls` of a sink.
+pub(crate) const TLS: &[&str] = &["ca", "cert", "key", "min_version", "server_name"];
 
 /// `basic` of `auth`.
 pub(crate) const BASIC: &[&str] = &["user", "password"];
@@ -31,7 +52,7 @@ pub(crate) const SECRET: &[&str] = &["env", "file"];
 pub(crate) const SIGNING: &[&str] = &["keys"];
 
 /// `proxy` of a sink, where it is a table.
-pub(crate) const PROXY: &[&str] = &["url", "except"];
+pub(crate) const PROXY: &[&str] = &["url", "user", "password", "except"];
 
 /// `guard` of a sink.
 pub(crate) const GUARD: &[&str] = &["allow", "deny"];
@@ -40,6 +61,7 @@ pub(crate) const GUARD: &[&str] = &["allow", "deny"];
 pub(crate) const HTTP: &[&str] = &[
     "http",
     "method",
+    "host",
     "headers",
     "query",
     "content_type",
@@ -70,7 +92,7 @@ pub(crate) const REDIRECTS: &[&str] = &["follow", "max"];
 
 /// `[sinks.NAME]` with `grpc`.
 pub(crate) const GRPC: &[&str] =
-    &["grpc", "schema", "metadata", "max_request", "max_response", "compression"];
+    &["grpc", "schema", "metadata", "authority", "max_request", "max_response", "compression"];
 
 /// `schema` of a gRPC sink, where it is a table.
 pub(crate) const SCHEMA: &[&str] = &["descriptor_set"];
@@ -101,6 +123,8 @@ mod tests {
             AUTH,
             BASIC,
             API_KEY,
+            OAUTH2,
+            TLS,
             SECRET,
             SIGNING,
             PROXY,

@@ -1,6 +1,7 @@
 //! Entries that hold a secret: `{ env = "VAR" }`, `{ file = "path" }`, or a text.
 
 use std::env::VarError;
+use std::path::PathBuf;
 
 use fanout::Secret;
 use toml::de::DeValue;
@@ -27,6 +28,14 @@ impl<'a> Entry<'a> {
             DeValue::Table(_) => self.named_secret(),
             _ => Err(self.unexpected(self.ways())),
         }
+    }
+
+    /// The file that the secret is in, if it is named here.
+    pub(crate) fn path_of_secret(&self) -> Result<Option<PathBuf>, ConfigError> {
+        let DeValue::Table(_) = self.value else { return Ok(None) };
+        let Some(file) = self.table()?.get("file") else { return Ok(None) };
+        let name = file.text("file = \"billing.token\"")?;
+        Ok(Some(self.place.path_of(&name)))
     }
 
     fn named_secret(&self) -> Result<Secret, ConfigError> {

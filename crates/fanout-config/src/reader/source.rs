@@ -123,8 +123,11 @@ impl<'a> Place<'a> {
     }
 
     /// Notes what works, and had better be otherwise.
-    pub(super) fn note(&self, problem: &str, help: String) {
-        self.source.notes.borrow_mut().push(self.error(problem).with_help(help));
+    pub(crate) fn note(&self, problem: &str, help: impl Into<String>) {
+        let help = help.into();
+        let note = self.error(problem);
+        let note = if help.is_empty() { note } else { note.with_help(help) };
+        self.source.notes.borrow_mut().push(note);
     }
 
     /// Whether anything that was looked for is missing, so that values may be no real ones.

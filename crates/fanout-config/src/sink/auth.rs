@@ -5,15 +5,17 @@ use std::sync::Arc;
 use fanout::Secret;
 use fanout_net::auth::{ApiKey, Basic, Bearer, Credentials};
 
+use super::oauth;
+use crate::clients::Clients;
 use crate::reader::{Entry, Table};
 use crate::{ConfigError, keys};
 
 /// Credentials that both transports take.
 pub(super) type Shared = Arc<dyn Credentials>;
 
-/// Reads `{ bearer = SECRET }`, `{ basic = { user = "..", password = SECRET } }` or
-/// `{ api_key = { header = "..", value = SECRET } }`.
-pub(super) fn read(entry: &Entry<'_>) -> Result<Shared, ConfigError> {
+/// Reads `{ bearer = SECRET }`, `{ basic = { user = "..", password = SECRET } }`,
+/// `{ api_key = { header = "..", value = SECRET } }` or `{ oauth2 = { .. } }`.
+pub(super) fn read(entry: &Entry<'_>, clients: &mut Clients) -> Result<Shared, ConfigError> {
     if !entry.is_table() {
         return Err(entry.unexpected(HELP));
     }
@@ -26,6 +28,7 @@ pub(super) fn read(entry: &Entry<'_>) -> Result<Shared, ConfigError> {
     match way.name {
         "bearer" => Ok(Arc::new(Bearer::new(way.secret()?))),
         "basic" => basic(&way),
+        "oauth2" => Ok(Arc::new(oauth::read(&way, clients)?)),
         _ => api_key(&way),
     }
 }
@@ -69,5 +72,6 @@ fn missing(way: &Entry<'_>, name: &str) -> ConfigError {
 }
 
 const HELP: &str = "write auth = { bearer = { env = \"TOKEN\" } }, \
-                    { basic = { user = \"ada\", password = { env = \"PASSWORD\" } } } or \
-                    { api_key = { header = \"x-api-key\", value = { env = \"API_KEY\" } } }";
+                    { basic = { user = \"ada\", password = { env = \"PASSWORD\" } } }, \
+                    { api_key = { header = \"x-api-key\", value = { env = \"API_KEY\" } } } or \
+                    { oauth2 = { token_url = \"https://idp.example.com/token\", .. } }";

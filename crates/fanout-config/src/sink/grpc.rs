@@ -7,7 +7,7 @@ use fanout_grpc::auth::ApiKey;
 use fanout_grpc::{Compression, GrpcSink, GrpcSinkBuilder, Schema};
 use fanout_net::HttpVersion;
 
-use super::{Common, auth, bad_address, bytes, network, pairs, wrong};
+use super::{Common, auth, bad_address, bytes, network, pairs, tls, wrong};
 use crate::ConfigError;
 use crate::clients::{Clients, Way, is_loopback};
 use crate::keys;
@@ -44,9 +44,15 @@ pub(super) fn build(
     }
     let guard = common.guard;
     let via = network::read(table, is_loopback(server), guard.is_some())?;
-    let client = clients
-        .client(Way { version: HttpVersion::Http2, connect_timeout: None, via, guard })
-        .map_err(|error| wrong(&address.place, &error))?;
+    let way = Way {
+        version: HttpVersion::Http2,
+        connect_timeout: None,
+        max_response_head: common.max_response_head,
+        via,
+        tls: tls::read(table, server)?,
+        guard,
+    };
+    let client = clients.client(way).map_err(|error| wrong(&address.place, &error))?;
     // Alone against an address that is surely good, so that what is wrong is said at its own line.
     let probe = |place: &Place<'_>, add: &dyn Fn(GrpcSinkBuilder) -> GrpcSinkBuilder| {
         let builder = GrpcSink::unary("http://localhost", "a.B/C")
@@ -67,9 +73,15 @@ pub(super) fn build(
         }
     }
     if let Some(entry) = table.get("auth") {
-        let credentials = auth::read(&entry)?;
+        let credentials = auth::read(&entry, clients)?;
         probe(&entry.place, &|b| b.auth(Arc::clone(&credentials)))?;
         builder = builder.auth(credentials);
+    }
+    if let Some(entry) = table.get("authority") {
+        let host = entry.text("authority = \"audit.example.com\"")?;
+        let built = GrpcSink::unary("http://localhost", "a.B/C").authority(&*host).build();
+        built.map_err(|error| bad_address(&entry, &host, &error))?;
+        builder = builder.authority(&*host);
     }
     builder.client(&client).build().map_err(|error| bad_address(address, &url, &error))
 }

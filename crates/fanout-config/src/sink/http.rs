@@ -6,7 +6,9 @@ use fanout::Idempotency;
 use fanout_http::auth::ApiKey;
 use fanout_http::{Compression, HttpSink, HttpSinkBuilder, HttpVersion};
 
-use super::{Common, answers, auth, bad_address, bytes, network, pairs, signing, version, wrong};
+use super::{
+    Common, answers, auth, bad_address, bytes, network, pairs, signing, tls, version, wrong,
+};
 use crate::ConfigError;
 use crate::clients::{Clients, Way, is_loopback};
 use crate::reader::{Entry, Place, Table, Value};
@@ -88,7 +90,7 @@ pub(super) fn build(
         }
     }
     if let Some(entry) = table.get("auth") {
-        let credentials = auth::read(&entry)?;
+        let credentials = auth::read(&entry, clients)?;
         probe(&entry.place, &|b| b.auth(Arc::clone(&credentials)))?;
         builder = builder.auth(credentials);
     }
@@ -106,6 +108,12 @@ pub(super) fn build(
         probe(&entry.place, &|b| b.content_type(&*value))?;
         builder = builder.content_type(&*value);
     }
+    if let Some(entry) = table.get("host") {
+        let host = entry.text("host = \"api.example.com\"")?;
+        let built = HttpSink::post("http://localhost/").host(&*host).build();
+        built.map_err(|error| bad_address(&entry, &host, &error))?;
+        builder = builder.host(&*host);
+    }
     if let Some(entry) = table.get("version") {
         let version = version::read(&entry)?;
         // With and without the placeholder: whether the address has it is said of the address.
@@ -121,8 +129,10 @@ pub(super) fn build(
     };
     let guard = common.guard;
     let via = network::read(table, is_loopback(&url), guard.is_some())?;
+    let tls = tls::read(table, &url)?;
+    let max_response_head = common.max_response_head;
     let client = clients
-        .client(Way { version: http_version, connect_timeout, via, guard })
+        .client(Way { version: http_version, connect_timeout, max_response_head, via, tls, guard })
         .map_err(|error| wrong(&address.place, &error))?;
     builder.client(&client).build().map_err(|error| bad_address(address, &url, &error))
 }

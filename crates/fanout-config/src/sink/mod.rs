@@ -6,7 +6,9 @@ mod grpc;
 mod guard;
 mod http;
 mod network;
+mod oauth;
 mod signing;
+mod tls;
 mod version;
 
 use std::time::Duration;
@@ -20,6 +22,8 @@ use crate::reader::{Entry, Pair, Place, Table, Text};
 use crate::resilience::{self, Numbers, Profile};
 use crate::words::listed;
 use crate::{ConfigError, keys};
+
+pub(crate) use self::oauth::Source;
 
 /// A destination, without the resilience around it.
 pub(crate) struct Destination<'a> {
@@ -52,7 +56,11 @@ pub(crate) fn read<'a>(
     };
     let allow_plaintext = table.get("allow_plaintext").map_or(Ok(false), |entry| entry.flag())?;
     let guard = guard::read(&table)?;
-    let common = Common { timeout: numbers.attempt, idempotency, allow_plaintext, guard };
+    let max_response_head =
+        table.get("max_response_head").map(|entry| entry.count(8 << 10, 1 << 20)).transpose()?;
+    let max_response_head = max_response_head.and_then(|bytes| usize::try_from(bytes).ok());
+    let timeout = numbers.attempt;
+    let common = Common { timeout, idempotency, allow_plaintext, guard, max_response_head };
     let (wants_json, sink): (_, Box<dyn Sink>) = match address {
         Address::Http(url) => (false, Box::new(http::build(&url, &table, common, clients)?)),
         Address::Grpc(url) => {
@@ -103,6 +111,7 @@ struct Common {
     idempotency: Option<Idempotency>,
     allow_plaintext: bool,
     guard: Option<Guard>,
+    max_response_head: Option<usize>,
 }
 
 fn pairs<'a>(table: &Table<'a>, name: &str) -> Result<Vec<Pair<'a>>, ConfigError> {

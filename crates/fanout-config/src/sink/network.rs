@@ -1,5 +1,7 @@
 //! `proxy`: by which way a sink is reached.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::wrong;
 use crate::clients::Via;
 use crate::reader::{Entry, Table};
@@ -57,11 +59,31 @@ fn via(entry: &Entry<'_>) -> Result<Via, ConfigError> {
             .with_help("write proxy = { url = \"http://proxy.example.com:3128\" }"));
     };
     let text = url.text("url = \"http://proxy.example.com:3128\"")?;
+    let with_user = signed_in(&table, &text, entry)?;
     let mut except = Vec::new();
     if let Some(list) = table.get("except") {
         for (rule, _) in list.texts("[\"localhost\", \".internal\", \"10.0.0.0/8\"]")? {
             except.push(rule.to_string());
         }
     }
-    proxy(&url, text.to_string(), except.join(","))
+    proxy(&url, with_user, except.join(","))
 }
+
+/// The URL with the user and the password that stand beside it, as far as there are some.
+fn signed_in(table: &Table<'_>, url: &str, entry: &Entry<'_>) -> Result<String, ConfigError> {
+    let (user, password) = match (table.get("user"), table.get("password")) {
+        (None, None) => return Ok(url.to_owned()),
+        (Some(user), Some(password)) => (user.text("user = \"ada\"")?, password.secret()?),
+        (Some(_), None) => return Err(entry.error("password is missing").with_help(SIGN_IN)),
+        (None, Some(_)) => return Err(entry.error("user is missing").with_help(SIGN_IN)),
+    };
+    let Some((scheme, rest)) = url.split_once("://") else { return Ok(url.to_owned()) };
+    if rest.split('/').next().unwrap_or_default().contains('@') {
+        return Err(entry.error("the URL has a user already").with_help(SIGN_IN));
+    }
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    Ok(format!("{scheme}://{}:{}@{rest}", encoded(&user), encoded(&password.expose())))
+}
+
+const SIGN_IN: &str = "write proxy = { url = \"http://proxy.example.com:3128\", user = \"ada\", \
+                       password = { env = \"PASSWORD\" } }";

@@ -155,6 +155,71 @@ const FILES: &[(&str, &str)] = &[
         "a query for gRPC",
         "[sinks.a]\ngrpc = \"https://h/a.B/C\"\nauth = { api_key = { query = \"k\", value = \"hunter2\" } }\n",
     ),
+    (
+        "tokens from nowhere",
+        "[sinks.a]\nhttp = \"https://h/\"\nauth.oauth2 = { client_id = \"a\", client_secret = \"hunter2\" }\n",
+    ),
+    (
+        "tokens for nobody",
+        "[sinks.a]\nhttp = \"https://h/\"\nauth.oauth2 = { token_url = \"https://i/t\", client_id = \"\", client_secret = \"hunter2\" }\n",
+    ),
+    (
+        "tokens without a secret",
+        "[sinks.a]\nhttp = \"https://h/\"\nauth.oauth2 = { token_url = \"https://i/t\", client_id = \"a\" }\n",
+    ),
+    (
+        "tokens in plain text",
+        "[sinks.a]\nhttp = \"https://h/\"\nauth.oauth2 = { token_url = \"http://i/?k=hunter2\", client_id = \"a\", client_secret = \"hunter2\" }\n",
+    ),
+    (
+        "a misspelt part of tokens",
+        "[sinks.a]\nhttp = \"https://h/\"\nauth.oauth2 = { token_url = \"https://i/t\", client_id = \"a\", client_secret = \"hunter2\", scopes = \"a\" }\n",
+    ),
+    (
+        "an unknown way to ask for tokens",
+        "[sinks.a]\nhttp = \"https://h/\"\nauth.oauth2 = { token_url = \"https://i/t\", client_id = \"a\", client_secret = \"hunter2\", client_auth = \"bassic\" }\n",
+    ),
+    (
+        "a parameter that is ours",
+        "[sinks.a]\nhttp = \"https://h/\"\nauth.oauth2 = { token_url = \"https://i/t\", client_id = \"a\", client_secret = \"hunter2\", params = { grant_type = \"hunter2\" } }\n",
+    ),
+    (
+        "a parameter twice",
+        "[sinks.a]\nhttp = \"https://h/\"\nauth.oauth2 = { token_url = \"https://i/t\", client_id = \"a\", client_secret = \"hunter2\", scope = \"a\", params = { scope = \"hunter2\" } }\n",
+    ),
+    (
+        "tokens that are a text",
+        "[sinks.a]\nhttp = \"https://h/\"\nauth = { oauth2 = \"hunter2\" }\n",
+    ),
+    ("tls that is a flag", "[sinks.a]\nhttp = \"https://h/\"\ntls = true\n"),
+    (
+        "a misspelt part of tls",
+        "[sinks.a]\nhttp = \"https://h/\"\ntls = { certificate = \"a.pem\" }\n",
+    ),
+    ("a CA that is not there", "[sinks.a]\nhttp = \"https://h/\"\ntls = { ca = \"no/ca.pem\" }\n"),
+    ("an old TLS", "[sinks.a]\nhttp = \"https://h/\"\ntls = { min_version = \"1.1\" }\n"),
+    (
+        "a server name that is a URL",
+        "[sinks.a]\nhttp = \"https://h/\"\ntls = { server_name = \"https://h\" }\n",
+    ),
+    (
+        "a certificate without its key",
+        "[sinks.a]\nhttp = \"https://h/\"\ntls = { cert = \"Cargo.toml\" }\n",
+    ),
+    ("a host that is a URL", "[sinks.a]\nhttp = \"https://h/\"\nhost = \"https://h/?k=hunter2\"\n"),
+    (
+        "an authority that is a URL",
+        "[sinks.a]\ngrpc = \"https://h/a.B/C\"\nauthority = \"https://h/?k=hunter2\"\n",
+    ),
+    ("a head too small", "[sinks.a]\nhttp = \"https://h/\"\nmax_response_head = 4_096\n"),
+    (
+        "a proxy's user without password",
+        "[sinks.a]\nhttp = \"https://h/\"\nproxy = { url = \"http://p\", user = \"a\" }\n",
+    ),
+    (
+        "a proxy with two users",
+        "[sinks.a]\nhttp = \"https://h/\"\nproxy = { url = \"http://u:hunter2@p\", user = \"a\", password = \"hunter2\" }\n",
+    ),
     ("signing that is a text", "[sinks.a]\nhttp = \"https://h/\"\nsigning = \"whsec_hunter2\"\n"),
     ("no key to sign with", "[sinks.a]\nhttp = \"https://h/\"\nsigning = { keys = [] }\n"),
     (

@@ -4,5 +4,7 @@
 
 mod broken;
 mod good;
+mod oauth;
 mod secrets;
+mod tls;
 mod variables;
