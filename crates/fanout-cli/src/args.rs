@@ -7,6 +7,8 @@ use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use fanout::policy::OnAmbiguous;
 use http::Method;
 
+use crate::bulk::args::ManyArgs;
+use crate::bulk::resend::{self, ResendArgs};
 use crate::completions::{self, CompletionsArgs};
 use crate::man::{self, ManArgs};
 use crate::policy::PolicyName;
@@ -38,9 +40,12 @@ pub(crate) enum Command {
     /// four policies. Needs no setup and no network.
     #[command(after_help = DEMO_EXITS)]
     Demo,
-    /// Send one message to every target at once
+    /// Send one message to every target at once, or many
     #[command(after_help = SEND_EXAMPLES)]
     Send(Box<SendArgs>),
+    /// Send what was not delivered to those that miss it, and to no other
+    #[command(after_help = resend::AFTER_HELP)]
+    Resend(Box<ResendArgs>),
     /// Run endpoints that print what they receive, to try things on
     #[command(after_help = sandbox::AFTER_HELP)]
     Sandbox(Box<SandboxArgs>),
@@ -58,18 +63,18 @@ pub(crate) struct SendArgs {
     ///
     /// Given once for each target. NAME=URL gives the target a name for the report; otherwise it is
     /// named after its host.
-    #[arg(long, value_name = "URL", required_unless_present = "config")]
+    #[arg(long, value_name = "URL")]
     pub(crate) to: Vec<String>,
 
     /// Send to a route of this TOML file, in place of --to and all that is said about targets here
     ///
     /// The file names sinks, with their timeouts, retries and limits, and routes, with their policy
-    /// and deadline.
+    /// and deadline. With neither --to nor --config, fanout.toml in this folder is used.
     #[arg(long, value_name = "FILE", conflicts_with_all = IN_THE_FILE)]
     pub(crate) config: Option<PathBuf>,
 
     /// The route of that file; may be left out where there is only one
-    #[arg(long, value_name = "NAME", requires = "config", conflicts_with = "to")]
+    #[arg(long, value_name = "NAME", conflicts_with = "to")]
     pub(crate) route: Option<String>,
 
     /// A target that gets a copy, and whose failure never matters
@@ -150,6 +155,27 @@ pub(crate) struct SendArgs {
     /// Print the report as JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) many: ManyArgs,
+}
+
+impl SendArgs {
+    /// Names an argument that says something about `--to` targets, where one does.
+    pub(crate) fn of_targets(&self) -> Option<&'static str> {
+        let default: [(&str, bool); 9] = [
+            ("mirror", self.mirror.is_empty()),
+            ("method", self.method == Method::POST),
+            ("policy", self.policy == PolicyName::All),
+            ("min-success", self.min_success.is_none()),
+            ("on-ambiguous", self.on_ambiguous.is_none()),
+            ("deadline", self.deadline.is_none()),
+            ("ca-cert", self.ca_cert.is_none()),
+            ("allow-plaintext", !self.allow_plaintext),
+            ("descriptor-set", self.descriptor_set.is_none()),
+        ];
+        default.into_iter().find(|(_, is_default)| !is_default).map(|(name, _)| name)
+    }
 }
 
 /// [`OnAmbiguous`], as it is written on the command line.
@@ -159,6 +185,16 @@ pub(crate) enum OnAmbiguousArg {
     Stop,
     /// Go on: doing it twice is harmless for this message
     Proceed,
+}
+
+impl OnAmbiguousArg {
+    /// As it is written.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Proceed => "proceed",
+        }
+    }
 }
 
 impl From<OnAmbiguousArg> for OnAmbiguous {
@@ -222,14 +258,25 @@ Examples:
   To the sinks that a file names, with the retries and limits that it sets:
     fanout send --config fanout.toml --route orders -d @order.json
 
+  A file of messages, and later what was not delivered of it:
+    fanout send --ndjson orders.ndjson --failed failed.ndjson
+    fanout resend failed.ndjson
+
 Exit codes:
   0    the policy held
+  1    many messages: it could not go on to the end; the summary says where it stopped
   2    wrong usage or a faulty file; nothing was sent
   3    all_settled, quorum or majority held, and a target failed
   4    the policy did not hold
   5    the policy did not hold, and a target that failed may have applied the message all the
        same: do not blindly run it again
-  130  Ctrl-C came first; every target that was sent to may have applied the message
+  130  Ctrl-C came first; every target that was sent to may have applied the message. Of many
+       messages, those under way are finished first; a second Ctrl-C cuts them
+
+The exit code of many messages is that of the worst one. Each record that is no message (not
+JSON, too long) is told with its line, counted, and kept in the file of --failed; it makes the exit
+code 4 at least. Every message has an id of its own, from which its idempotency keys derive: new in
+every run, the same in every run with one --state, and the same when `fanout resend` sends it again.
 
 A proxy is taken from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, but never for this machine
 itself.";

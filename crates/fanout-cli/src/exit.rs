@@ -6,6 +6,8 @@ use fanout::{Delivery, Effect, Report, Role};
 
 /// The policy held.
 pub(crate) const SATISFIED: u8 = 0;
+/// Many messages: it could not go on to the end. What was sent before stands, and is in the summary.
+pub(crate) const STOPPED: u8 = 1;
 /// Wrong usage, or something that cannot be set up. Nothing was sent.
 pub(crate) const USAGE: u8 = 2;
 /// The policy held, and a sink that counts failed all the same.

@@ -1,6 +1,7 @@
-//! The `fanout` command: `demo`, `send`, `sandbox`, and what a shell and `man` need of it.
+//! The `fanout` command: `demo`, `send`, `resend`, `sandbox`, and what a shell and `man` need of it.
 
 mod args;
+mod bulk;
 mod completions;
 mod demo;
 mod exit;
@@ -38,6 +39,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
     match cli.command {
         Command::Demo => wait_for(demo::run()),
         Command::Send(args) => wait_for(send::run(&args)),
+        Command::Resend(args) => wait_for(bulk::resend::run(&args)),
         Command::Sandbox(args) => wait_for(sandbox::run(*args)),
         Command::Completions(args) => completions::run(&args).map(|()| exit::SATISFIED),
         Command::Man(args) => man::run(&args).map(|()| exit::SATISFIED),

@@ -56,6 +56,24 @@ impl PolicyName {
     }
 }
 
+impl std::fmt::Display for PolicyName {
+    /// Writes what [`FromStr`] reads.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::AllFailFast => f.write_str("all:fail-fast"),
+            Self::AllSettled => f.write_str("all_settled"),
+            Self::First => f.write_str("first"),
+            Self::Race => f.write_str("race"),
+            Self::Quorum(needed) => write!(f, "quorum:{needed}"),
+            Self::Majority => f.write_str("majority"),
+            Self::Fallback => f.write_str("fallback"),
+            Self::Hedged(delay) => write!(f, "hedged:{}ms", delay.as_millis()),
+            Self::Sequential => f.write_str("sequential"),
+        }
+    }
+}
+
 impl FromStr for PolicyName {
     type Err = String;
 
@@ -109,6 +127,24 @@ const NAMES: &str = "all, all:fail-fast, all_settled, first, race, quorum:N, maj
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for text in [
+            "all",
+            "all:fail-fast",
+            "all_settled",
+            "first",
+            "race",
+            "quorum:2",
+            "majority",
+            "fallback",
+            "hedged:500ms",
+            "sequential",
+        ] {
+            assert_eq!(text.parse::<PolicyName>().unwrap().to_string(), text);
+        }
+    }
 
     #[test]
     fn every_name_is_understood_and_leads_to_its_policy() {

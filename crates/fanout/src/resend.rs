@@ -97,7 +97,7 @@ impl ResendToken {
 
     /// Keeps a resend from the sinks that may have the message and for which `keep` says so.
     #[must_use]
-    pub fn hold_ambiguous(mut self, keep: impl Fn(&str) -> bool) -> Self {
+    pub fn hold_ambiguous(mut self, mut keep: impl FnMut(&str) -> bool) -> Self {
         for place in &mut self.sinks {
             if place.standing == Standing::Ambiguous && keep(&place.sink) {
                 place.standing = Standing::Held;
@@ -192,6 +192,12 @@ impl FanOut {
     pub fn is_sink_repeatable(&self, name: &str) -> Option<bool> {
         let entry = self.plan().entries.iter().find(|entry| &*entry.name == name)?;
         Some(entry.sink.is_repeatable())
+    }
+
+    /// Returns what the sink `name` means to this fan-out; `None` when there is no such sink.
+    pub fn sink_role(&self, name: &str) -> Option<Role> {
+        let entry = self.plan().entries.iter().find(|entry| &*entry.name == name)?;
+        Some(entry.role)
     }
 }
 

@@ -53,26 +53,36 @@ pub(crate) fn parse_limit(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Makes the message that the arguments describe, and returns the headers that go with it.
-pub(crate) fn message(args: &SendArgs) -> Result<(Message, Vec<Header>), Failure> {
+/// Reads the headers, and the content type, which belongs to the message.
+pub(crate) fn headers(args: &SendArgs) -> Result<(Vec<Header>, Option<String>), Failure> {
     let mut headers = Vec::with_capacity(args.header.len());
     let mut content_type = args.content_type.clone();
     for (index, header) in args.header.iter().enumerate() {
         let header = Header::parse(header)
             .map_err(|why| Failure::new(format!("--header number {}: {why}", index + 1)))?;
-        // It belongs to the message; two of them would be one too many on the wire.
+        // Two of them would be one too many on the wire.
         if header.name.eq_ignore_ascii_case("content-type") {
             content_type = content_type.or(Some(header.value));
         } else {
             headers.push(header);
         }
     }
+    if let Some(content_type) = &content_type {
+        HeaderValue::from_str(content_type).map_err(|_| {
+            Failure::new("the content type has characters that no header can carry")
+        })?;
+    }
+    Ok((headers, content_type))
+}
+
+/// Makes the one message that the arguments describe.
+pub(crate) fn message(args: &SendArgs, content_type: Option<&str>) -> Result<Message, Failure> {
     let message = Message::bytes(payload(args.data.as_deref(), &args.method)?);
-    let guessed = || guess_content_type(message.payload()).map(str::to_owned);
-    let Some(content_type) = content_type.or_else(guessed) else { return Ok((message, headers)) };
-    HeaderValue::from_str(&content_type)
-        .map_err(|_| Failure::new("the content type has characters that no header can carry"))?;
-    Ok((message.with_content_type(content_type), headers))
+    let content_type = content_type.or_else(|| guess_content_type(message.payload()));
+    Ok(match content_type {
+        Some(content_type) => message.with_content_type(content_type),
+        None => message,
+    })
 }
 
 /// Says what is wrong with `payload` as JSON: where, not what, because data may be secret.

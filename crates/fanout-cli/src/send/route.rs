@@ -2,30 +2,31 @@
 
 use std::path::Path;
 
-use fanout::{FanOut, Message};
 use fanout_config::Config;
 
-use super::{check_json, data};
+use super::{Prepared, data};
 use crate::args::SendArgs;
+use crate::bulk::RecordedTargets;
 use crate::exit::Failure;
 use crate::ui::printable;
 
-/// Reads the file, finds the route, and makes the message.
-pub(super) fn prepare(path: &Path, args: &SendArgs) -> Result<(Message, FanOut), Failure> {
+/// Reads the file, and finds the route.
+pub(super) fn prepare(path: &Path, args: &SendArgs) -> Result<Prepared, Failure> {
     let config = Config::load(path)?;
-    let name = match &args.route {
+    let route = match &args.route {
         Some(name) => name.clone(),
         None => only_route(path, &config)?,
     };
-    let fan_out = config.route(&name)?;
-    let (message, headers) = data::message(args)?;
-    check_json(config.json_sink(&name)?, message.payload())?;
-    // The sinks are built already, so the headers go with the message. Names of gRPC metadata are in
-    // small letters, and those of HTTP may be.
-    let message = headers.into_iter().fold(message, |message, header| {
-        message.with_metadata(header.name.to_ascii_lowercase(), header.value)
-    });
-    Ok((message, fan_out))
+    let (metadata, content_type) = data::headers(args)?;
+    Ok(Prepared {
+        fan_out: config.route(&route)?,
+        wants_json: config.json_sink(&route)?.map(str::to_owned),
+        headers: metadata.iter().map(|header| header.name.clone()).collect(),
+        // The sinks are built already, so the headers go with the message.
+        metadata,
+        content_type,
+        targets: RecordedTargets::Route { config: path.to_owned(), route },
+    })
 }
 
 fn only_route(path: &Path, config: &Config) -> Result<String, Failure> {

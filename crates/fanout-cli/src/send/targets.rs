@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use fanout_net::Endpoint;
 use http::Uri;
 
+use crate::bulk::RecordedTarget;
 use crate::exit::Failure;
 
 /// One `--to` or `--mirror`.
@@ -26,6 +27,23 @@ pub(crate) enum Address {
     Http(String),
     /// The server as an `http` or `https` URL, and `package.Service/Method`.
     Grpc { server: String, method: String },
+}
+
+impl Target {
+    /// The target as it may be written down: without its query, which may be a secret.
+    pub(crate) fn recorded(&self) -> RecordedTarget {
+        let (url, had_query) = match &self.address {
+            Address::Http(url) => {
+                let end = url.find(['?', '#']).unwrap_or(url.len());
+                (url[..end].to_owned(), url.contains('?'))
+            }
+            Address::Grpc { server, method } => {
+                let server = server.replacen("http", "grpc", 1);
+                (format!("{server}/{method}"), false)
+            }
+        };
+        RecordedTarget { name: self.name.clone(), url, had_query }
+    }
 }
 
 /// Reads the targets, and names those that have no name after their host.
@@ -251,6 +269,19 @@ mod tests {
         let server = "https://h".to_owned();
         let method = "audit.v1.Audit/Record".to_owned();
         assert_eq!(targets[0].address, Address::Grpc { server, method });
+    }
+
+    #[test]
+    fn what_is_written_down_has_no_query_and_leads_there_again() {
+        let texts = ["a=https://h:1/p?k=s3cret#x", "b=grpcs://h:2/a.B/C", "c=http://localhost/"];
+        let targets = parse(&texts.map(str::to_owned)).unwrap();
+        let recorded: Vec<_> = targets.iter().map(Target::recorded).collect();
+        let urls: Vec<_> = recorded.iter().map(|target| &*target.url).collect();
+        assert_eq!(urls, ["https://h:1/p", "grpcs://h:2/a.B/C", "http://localhost/"]);
+        assert_eq!(recorded.iter().map(|t| t.had_query).collect::<Vec<_>>(), [true, false, false]);
+        let again: Vec<_> =
+            recorded.iter().map(|target| format!("{}={}", target.name, target.url)).collect();
+        assert_eq!(parse(&again).unwrap()[1..], targets[1..]);
     }
 
     #[test]

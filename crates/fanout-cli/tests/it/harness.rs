@@ -2,8 +2,11 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// Asserts the whole output of `fanout` with these arguments against the snapshot of that name.
 macro_rules! check {
@@ -20,12 +23,13 @@ pub(crate) struct Run {
     arguments: Vec<String>,
     stdin: Vec<u8>,
     variables: Vec<(&'static str, &'static str)>,
+    folder: Option<PathBuf>,
 }
 
 /// Runs `fanout` with `arguments`, and nothing on standard input.
 pub(crate) fn fanout<S: Into<String>>(arguments: impl IntoIterator<Item = S>) -> Run {
     let arguments = arguments.into_iter().map(Into::into).collect();
-    Run { arguments, stdin: Vec::new(), variables: Vec::new() }
+    Run { arguments, stdin: Vec::new(), variables: Vec::new(), folder: None }
 }
 
 /// Runs `fanout send` with `arguments`, separated by spaces, and an order as the data.
@@ -45,9 +49,18 @@ impl Run {
         self
     }
 
+    /// Runs it in this folder.
+    pub(crate) fn within(mut self, folder: PathBuf) -> Self {
+        self.folder = Some(folder);
+        self
+    }
+
     /// Runs it, and returns standard output, standard error and the exit code.
     pub(crate) fn raw(&self) -> (String, String, i32) {
         let mut command = command();
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
         let mut child = command
             .args(&self.arguments)
             .envs(self.variables.iter().copied())
@@ -96,6 +109,8 @@ pub(crate) struct Sandbox {
     child: Child,
     pub(crate) http: String,
     pub(crate) grpc: String,
+    log: Arc<Mutex<Vec<String>>>,
+    asked: Mutex<usize>,
 }
 
 impl Sandbox {
@@ -104,6 +119,7 @@ impl Sandbox {
         let mut child = command()
             .arg("sandbox")
             .args(arguments.split_whitespace())
+            .env("COLUMNS", "400")
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -115,14 +131,55 @@ impl Sandbox {
             line[start..end].to_owned()
         };
         let (http, grpc) = (address("http://"), address("grpc://"));
+        let log: Arc<Mutex<Vec<String>>> = Arc::default();
+        let keep = Arc::clone(&log);
         // Keeps the pipe empty, so that the sandbox never waits for us.
-        thread::spawn(move || lines.for_each(drop));
-        Self { child, http, grpc }
+        thread::spawn(move || lines.for_each(|line| keep.lock().unwrap().push(line.unwrap())));
+        Self { child, http, grpc, log, asked: Mutex::new(0) }
+    }
+
+    /// What it received and took over HTTP: the payloads in the order of their answers. Waits for the log,
+    /// which comes by a pipe, by a request of its own.
+    pub(crate) fn taken(&self) -> Vec<String> {
+        self.answered("200 OK")
+    }
+
+    /// As [`taken`](Self::taken), with this answer.
+    pub(crate) fn answered(&self, status: &str) -> Vec<String> {
+        let mark = format!("/status/204?{}", self.log.lock().unwrap().len());
+        let run = fanout(["send", "-X", "GET", "--to", &format!("{}{mark}", self.http)]);
+        assert_eq!(run.raw().2, 0, "{}", run.seen());
+        let marks = |log: &[String]| log.iter().filter(|line| line.contains("/status/204")).count();
+        let mut asked = self.asked.lock().unwrap();
+        *asked += 1;
+        until(|| marks(&self.log.lock().unwrap()) >= *asked);
+        let log = self.log.lock().unwrap();
+        let of = |line: &String| {
+            let (content, answer) = line.rsplit_once("  -> ")?;
+            // `http  POST /path  12 B  {"n":1}`
+            let content = content.splitn(4, "  ").nth(3)?;
+            (answer == status && !line.contains("/status/204")).then(|| content.to_owned())
+        };
+        log.iter().filter_map(of).collect()
+    }
+
+    /// Waits until so many requests have come.
+    pub(crate) fn wait_for(&self, count: usize) {
+        until(|| self.log.lock().unwrap().len() >= count);
     }
 
     /// The gRPC target that takes orders.
     pub(crate) fn place(&self) -> String {
         format!("{}/fanout.sandbox.v1.Orders/Place", self.grpc)
+    }
+}
+
+/// Waits until it is so; a test that waits in vain fails.
+fn until(is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(60), "waited in vain");
+        thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -151,7 +208,7 @@ pub(crate) const CLOSED: &str = "127.0.0.1:1";
 
 /// Takes out ports, times and ids, and keeps the columns where they were.
 pub(crate) fn settled(text: &str) -> String {
-    text.lines().map(|line| without_times(&without_ports(line)) + "\n").collect()
+    text.lines().map(|line| without_run(&without_times(&without_ports(line))) + "\n").collect()
 }
 
 /// `127.0.0.1:40123` becomes `127.0.0.1:#####`; free ports have five digits almost everywhere.
@@ -191,6 +248,15 @@ fn without_times(line: &str) -> String {
         }
     }
     without_limits(&text)
+}
+
+/// `3 records in 4.6 ms: `: how long a run took.
+fn without_run(line: &str) -> String {
+    let Some((before, rest)) = line.split_once(" in ") else { return line.to_owned() };
+    match rest.split_once(" ms: ") {
+        Some((_, after)) if before.ends_with(" records") => format!("{before} in TIME: {after}"),
+        _ => line.to_owned(),
+    }
 }
 
 /// `after 304 ms`: how long a limit of 300 ms took in the end.

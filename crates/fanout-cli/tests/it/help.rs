@@ -13,6 +13,11 @@ fn of_send() {
 }
 
 #[test]
+fn of_resend() {
+    check!("help_resend", fanout(["resend", "--help"]).seen());
+}
+
+#[test]
 fn of_sandbox() {
     check!("help_sandbox", fanout(["sandbox", "--help"]).seen());
 }

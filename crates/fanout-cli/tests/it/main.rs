@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod bulk;
+mod bulk_stop;
 mod config;
 mod demo;
 mod errors;

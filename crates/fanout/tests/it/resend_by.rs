@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use fanout::policy::{self, FanOutPolicy, OnAmbiguous};
 use fanout::{
     Attempt, Effect, Error, ErrorKind, FanOut, MemorySink, Message, Outcome, Receipt, ResendToken,
-    Sink, SkipReason, Standing, StopReason, async_trait,
+    Role, Sink, SkipReason, Standing, StopReason, async_trait,
 };
 use tokio::time::sleep;
 
@@ -205,4 +205,5 @@ async fn a_stopped_resend_does_not_forget_the_earlier_one() {
     assert_eq!(a.sends(), 1);
     assert_eq!(send.is_sink_repeatable("a"), Some(false));
     assert_eq!(send.is_sink_repeatable("z"), None);
+    assert_eq!((send.sink_role("a"), send.sink_role("z")), (Some(Role::Required), None));
 }
