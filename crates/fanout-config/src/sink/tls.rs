@@ -26,7 +26,8 @@ pub(super) fn read(table: &Table<'_>, url: &str) -> Result<Tls, ConfigError> {
 
     let mut tls = Tls::default();
     if let Some(ca) = ca {
-        check(Client::builder().root_certificates_file(&ca.path)).map_err(|text| ca.error(text))?;
+        check(Client::builder().root_certificates_file(&ca.path))
+            .map_err(|text| ca.error(&text))?;
         tls.ca = Some(ca.path);
     }
     tls.identity = match (cert, key) {
@@ -35,7 +36,7 @@ pub(super) fn read(table: &Table<'_>, url: &str) -> Result<Tls, ConfigError> {
                 |text| {
                     let faulty = if text.starts_with("the client key") { &key } else { &cert };
                     let text = text.replace(&*cert.path.to_string_lossy(), &cert.name.shown());
-                    faulty.error(text.replace(&*key.path.to_string_lossy(), &key.name.shown()))
+                    faulty.error(&text.replace(&*key.path.to_string_lossy(), &key.name.shown()))
                 },
             )?;
             Some((cert.path, key.path))
@@ -78,7 +79,7 @@ impl<'a> Pem<'a> {
     }
 
     /// What is wrong with it, by the name that is written: the path would show what variables hold.
-    fn error(&self, text: String) -> ConfigError {
+    fn error(&self, text: &str) -> ConfigError {
         self.entry.error(text.replace(&*self.path.to_string_lossy(), &self.name.shown()))
     }
 
