@@ -1,14 +1,17 @@
 //! What must hold for any bytes in an answer's headers: run by `cargo fuzz`, and over its seeds as tests.
 
+use std::iter;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use fanout::{Error, ErrorKind, RetryAdvice};
+use fanout::{Error, ErrorKind, Receipt, RetryAdvice};
 use fanout_net::Endpoint;
+use fanout_net::auth::Proofs;
 use http::header::{AUTHORIZATION, DATE, LOCATION, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 
 use crate::classify::YEAR;
+use crate::life::Life;
 use crate::redirect::{Redirects, Trail};
 use crate::sink::without_secrets;
 use crate::{Class, Hints, classify, rate_limit};
@@ -124,6 +127,48 @@ pub fn location(data: &[u8]) {
     }
 }
 
+/// A `Deprecation` in the first line, a `Sunset` in the second, `Link` in the others: what is shown of them.
+pub fn announcement(data: &[u8]) {
+    let mut headers = HeaderMap::new();
+    let names = ["deprecation", "sunset"].into_iter().chain(iter::repeat("link"));
+    for (line, name) in data.split(|byte| *byte == b'\n').zip(names) {
+        add(&mut headers, &HeaderName::from_static(name), line);
+    }
+    let endpoint = Endpoint::parse(HOOK).expect("it is a URL");
+    let life = Life::of(Some("v1"));
+    let mut proofs = Proofs::default();
+    // As an attempt does, so that they know the URL.
+    proofs.write_query(&mut endpoint.uri().clone()).expect("there is nothing to write");
+    let announced = life.hear(&headers, &endpoint);
+    let announced = announced.map(|said| said.rewrite(|url| Some(proofs.scrub_text(url.into()))));
+    let Some(announced) = announced else {
+        assert!(life.epitaph(410, None, SystemTime::now()).is_none());
+        return;
+    };
+    let notice = announced.notice.clone();
+    assert!(notice.is_deprecated() || notice.sunset().is_some(), "{notice:?}");
+    for url in [notice.successor(), notice.documentation()].into_iter().flatten() {
+        let uri: Uri = url.parse().unwrap_or_else(|error| panic!("{url}: {error}"));
+        let authority = uri.authority().expect("it is absolute").as_str();
+        assert!(matches!(uri.scheme_str(), Some("http" | "https")), "{url}");
+        assert!(!authority.is_empty() && !authority.contains('@'), "{url}");
+        assert!(!url.contains(['?', '#', '\\', '"', '<', '>']) && url.len() <= 512, "{url}");
+    }
+    let end = notice.sunset().map(|sunset| sunset + Duration::from_secs(1));
+    let epitaph = end.and_then(|now| life.epitaph(410, Some(&announced), now));
+    assert_eq!(epitaph.is_some(), notice.sunset().is_some(), "{notice}");
+    let epitaph = epitaph.map_or(String::new(), |(text, _)| text);
+    let receipt = announced.on_receipt(Receipt::new());
+    assert_eq!(receipt.api(), Some(&notice));
+    let warned = receipt.notices().next().expect("the first is told in words").to_owned();
+    for shown in [notice.to_string(), epitaph, format!("{notice:?}"), warned] {
+        assert!(shown.chars().all(|letter| matches!(letter, ' '..='~')), "{shown:?}");
+        // Two addresses of 512 bytes, and the words around them.
+        assert!(shown.len() < 2 * 512 + 256, "{shown}");
+        assert!(!shown.contains(SECRET), "it is in our path, and nobody else knows it: {shown}");
+    }
+}
+
 /// Whatever the headers say: a pause is longer than nothing and at most a year, and the effect of an
 /// answer is the table's.
 fn advice_is_sane(hints: Hints) {
@@ -157,7 +202,10 @@ const BASES: [&str; 4] = [
     "http://API.example.com/%7e/?key=s3cr3tc4n4ry",
 ];
 
-/// In nothing that is said about a redirect otherwise.
+/// A webhook: whoever knows its path or its key may call it.
+const HOOK: &str = "https://api.example.com/hooks/s3cr3tc4n4ry-0001?key=s3cr3tc4n4ry";
+
+/// In nothing that is said about a redirect or an API otherwise.
 const SECRET: &str = "s3cr3tc4n4ry";
 const PASSWORD: &str = "p4ssw0rdc4n4ry";
 
@@ -177,6 +225,11 @@ mod tests {
     #[test]
     fn location_holds_for_its_seeds() {
         replay("location", super::location);
+    }
+
+    #[test]
+    fn announcement_holds_for_its_seeds() {
+        replay("announcement", super::announcement);
     }
 
     #[test]

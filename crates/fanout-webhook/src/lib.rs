@@ -49,6 +49,9 @@
 
 mod content;
 mod error;
+#[cfg(all(any(test, fuzzing), feature = "ed25519"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod key;
 mod signer;
 mod source;

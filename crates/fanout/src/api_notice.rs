@@ -1,6 +1,7 @@
 //! What the other side announces about the life of its API: one type for all transports.
 
 use std::fmt::{self, Write as _};
+use std::net::Ipv6Addr;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
@@ -243,14 +244,30 @@ fn shown_url(url: &str) -> Option<Box<str>> {
     let (scheme, rest) = url.split_once("://")?;
     let scheme = ["http", "https"].into_iter().find(|known| scheme.eq_ignore_ascii_case(known))?;
     let bare = rest.split(['?', '#']).next().unwrap_or_default();
-    // A backslash is taken for a slash by browsers: nothing may be read in two ways.
-    if bare.contains(['\\', '"', '<', '>']) || !is_printable(bare) {
+    // RFC 3986 knows none of these, and readers differ: browsers take a backslash for a slash.
+    if bare.contains(['\\', '"', '<', '>', '^', '`', '{', '|', '}']) || !is_printable(bare) {
         return None;
     }
     let (authority, path) = bare.find('/').map_or((bare, ""), |at| bare.split_at(at));
-    let host = authority.rsplit('@').next().filter(|host| !host.is_empty())?;
+    let host = authority.rsplit('@').next().filter(|host| is_host(host))?;
     let url = format!("{scheme}://{host}{path}");
     (url.len() <= MAX_URL).then(|| url.into())
+}
+
+/// A name or an address, with a port or without.
+fn is_host(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !text.ends_with(']') => (host, port),
+        _ => (text, "443"),
+    };
+    let is_known = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => {
+            let of_names = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+            !host.is_empty() && host.bytes().all(of_names)
+        }
+    };
+    is_known && port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
 }
 
 /// Neither controls, nor spaces, nor letters that look like others.

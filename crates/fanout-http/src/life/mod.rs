@@ -23,7 +23,7 @@ pub(crate) struct Life {
 /// What an answer announces.
 #[derive(Debug)]
 pub(crate) struct Announced {
-    notice: ApiNotice,
+    pub(crate) notice: ApiNotice,
     /// Whether the sink says it for the first time.
     is_news: bool,
 }

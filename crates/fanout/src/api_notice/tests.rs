@@ -86,6 +86,27 @@ fn addresses_are_kept_without_what_may_be_secret_or_not_at_all() {
     check(&format!("{longest}x"), None);
 }
 
+/// Found by a fuzzer: `https://`.example/` was shown, and is no URL to anybody.
+#[test]
+fn an_address_has_a_host_that_everybody_reads_alike() {
+    let check = |url: &str, expected: Option<&str>| {
+        assert_eq!(ApiNotice::new().with_successor(url).successor(), expected, "{url}");
+    };
+    for good in
+        ["https://h:1/a", "http://[2001:db8::1]:8443/*", "https://x_y.example", "http://[::1]"]
+    {
+        check(good, Some(good));
+    }
+    for bad in
+        ["`.example", "h:", "h:+1", "h:65536", "h:1:2", "[::1", "[x]", "a%2fb", ":1", "h/`", "***"]
+    {
+        check(&format!("https://{bad}"), None);
+    }
+    let notice = ApiNotice::new().with_successor("https://h/hooks/s3cret").with_sunset(at(1));
+    let hidden = |text: &str| Some(text.replace("s3cret", "***"));
+    assert_eq!(notice.rewrite(hidden).successor(), Some("https://h/hooks/***"));
+}
+
 #[test]
 fn versions_and_times_that_cannot_be_shown_count_as_not_said() {
     for odd in ["", "v 1", "v\u{1b}1", "ü", &"x".repeat(65)] {
