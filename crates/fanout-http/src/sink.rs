@@ -158,12 +158,15 @@ impl HttpSink {
                     let client = clients.on(&trail);
                     let request = request
                         .map(|payload| OutBody::whole(payload).with_attempt(attempt.clone()));
-                    match client.send_by(request, Some(deadline)).await {
+                    let uri = request.uri().clone();
+                    let answered = match client.send_by(request, Some(deadline)).await {
                         Ok(response) => {
                             self.answer(response, deadline, earlier, &mut trail, proofs).await
                         }
                         Err(error) => Err(error),
-                    }
+                    };
+                    // It may be the proxy that answered, and that knows its own credentials.
+                    answered.map_err(|error| client.proxy_secrets(&uri).error(error))
                 }
                 #[cfg(feature = "tower")]
                 Way::Service(service) => {

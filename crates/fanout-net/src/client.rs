@@ -17,6 +17,7 @@ use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, timeout, timeout_at};
 use tower_service::Service;
 
+use crate::auth::Scrub;
 use crate::body::GatedBody;
 use crate::config::{ClientBuilder, HttpVersion, Settings};
 use crate::connect::Connector;
@@ -25,7 +26,7 @@ use crate::endpoint::host_port;
 use crate::event::{self, Event, Place};
 use crate::gate::Gate;
 use crate::interim::{Interim, MAX_INTERIM};
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, Via};
 use crate::resolve::Lookup;
 use crate::tls::failure::Distrust;
 use crate::tls::{PeerCertificate, Tls};
@@ -201,6 +202,18 @@ impl Client {
             }
         }
         Ok(certificate)
+    }
+
+    /// Returns what takes the credentials of the proxy on the way to `url` out of a text: for transports,
+    /// because an answer may be that of the proxy. It is empty where there is no proxy, or one without
+    /// credentials.
+    #[must_use]
+    pub fn proxy_secrets(&self, url: &Uri) -> Scrub {
+        let mut scrub = Scrub::default();
+        if let Ok(Some((Via { auth: Some(auth), .. }, _))) = self.connector.via(url) {
+            scrub.add_basic(&auth);
+        }
+        scrub
     }
 
     fn place(&self, url: &Uri) -> Result<Place, Error> {

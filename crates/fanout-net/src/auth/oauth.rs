@@ -283,7 +283,9 @@ impl Source {
         scrub.add(secret);
         let pair = Zeroizing::new(format!("{}:{}", self.id, &**secret));
         scrub.add(&pair);
-        scrub.text(&text).unwrap_or(text).into()
+        let text = scrub.text(&text).unwrap_or(text);
+        let proxy = self.client.proxy_secrets(self.endpoint.uri());
+        proxy.text(&text).unwrap_or(text).into()
     }
 
     fn place(&self) -> Arc<str> {

@@ -79,6 +79,19 @@ impl Scrub {
         }
     }
 
+    /// Adds the value of a `Basic` header: as it is, and what it says.
+    pub(crate) fn add_basic(&mut self, value: &HeaderValue) {
+        self.add_header(value);
+        let encoded = value.to_str().ok().and_then(|value| value.split_once(' '));
+        let Some(Ok(pair)) = encoded.map(|(_, encoded)| STANDARD.decode(encoded)) else { return };
+        let pair = Zeroizing::new(pair);
+        let Ok(pair) = str::from_utf8(&pair) else { return };
+        self.add(pair);
+        if let Some((_, password)) = pair.split_once(':') {
+            self.add(password);
+        }
+    }
+
     /// Adds what may be secret in a URL: the values of its query, and segments of the path that are as long
     /// as those of webhooks, or mix letters and digits as their short ones do. Names, versions and short words
     /// are no secrets, and stay readable.
@@ -334,6 +347,16 @@ mod tests {
         assert_eq!(error.excerpt(), Some("what is ***?"));
         assert_eq!(error.notices().collect::<Vec<_>>(), ["note ***"]);
         assert_eq!(error.api().and_then(|api| api.successor()), Some("https://h/***"));
+    }
+
+    #[test]
+    fn what_a_basic_header_says_is_taken_out() {
+        let mut scrub = Scrub::default();
+        scrub.add_basic(&HeaderValue::from_static("Basic dXNlcjpzM2NyZXQgLw=="));
+        let check = |text: &str, expected| assert_eq!(scrub.text(text).as_deref(), Some(expected));
+        check("Basic dXNlcjpzM2NyZXQgLw==", "***");
+        check("user:s3cret /, or dXNlcjpzM2NyZXQgLw==", "***, or ***");
+        check("user, s3cret%20%2F", "user, ***");
     }
 
     #[test]
