@@ -317,9 +317,10 @@ impl GrpcSinkBuilder {
 impl std::fmt::Debug for GrpcSinkBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<_> = self.metadata.iter().map(|(name, _)| name).collect();
-        // The endpoint is not checked yet, so it may hold a password.
+        // The endpoint is not checked yet, so it may hold a password; a method is shown when it is one.
+        let method = MethodName::parse(&self.method).ok().map(|method| method.to_string());
         f.debug_struct("GrpcSinkBuilder")
-            .field("method", &self.method)
+            .field("method", &method)
             .field("metadata", &names)
             .field("credentials", &self.credentials)
             .field("schema", &self.schema)

@@ -80,7 +80,8 @@ impl GrpcSink {
     /// Begins a sink for a unary method: `GrpcSink::unary("grpc://host:50051", "shop.v1.Orders/Place")`.
     ///
     /// The schemes are `grpc` or `http` for HTTP/2 without TLS, `grpcs` or `https` with it. A path
-    /// of the endpoint goes before the method's own.
+    /// of the endpoint goes before the method's own. Errors and `Debug` show the name of the method, so it is no
+    /// place for a secret.
     pub fn unary(endpoint: impl Into<String>, method: impl Into<String>) -> GrpcSinkBuilder {
         GrpcSinkBuilder::new(endpoint.into(), method.into())
     }
