@@ -1,6 +1,6 @@
 //! The canaries: one for each place where a secret can be configured, and the forms it may come out in.
 
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -11,6 +11,7 @@ use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 pub(crate) struct Canary {
     pub(crate) place: &'static str,
     core: String,
+    forms: Vec<(&'static str, String)>,
 }
 
 /// All that were planted so far.
@@ -24,7 +25,8 @@ impl Canaries {
         if let Some(known) = all.iter().find(|canary| canary.place == place) {
             return known.clone();
         }
-        let canary = Canary { place, core: format!("c4n{:02}ry9xyzzyplugh", all.len()) };
+        let core = format!("{BEGINNING}{:02}xyzzyplugh", all.len());
+        let canary = Canary { place, forms: forms(&core, 10), core };
         all.push(canary.clone());
         canary
     }
@@ -35,16 +37,17 @@ impl Canaries {
 
     /// The places whose canaries are in `text`, each with the form.
     pub(crate) fn found(&self, text: &str) -> Vec<(&'static str, &'static str)> {
+        // All begin alike, and hardly any text has even that in it.
+        static ANY: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| forms(BEGINNING, 6));
+        if !ANY.iter().any(|(_, form)| text.contains(form)) {
+            return Vec::new();
+        }
         let all = self.0.lock().expect("nobody panics here");
-        let found = |canary: &Canary| {
-            let place = canary.place;
-            canary
-                .forms()
-                .into_iter()
-                .filter_map(move |(name, form)| text.contains(&form).then_some((place, name)))
-                .collect::<Vec<_>>()
-        };
-        all.iter().flat_map(found).collect()
+        let forms = all
+            .iter()
+            .flat_map(|canary| canary.forms.iter().map(|(name, form)| (canary.place, *name, form)));
+        let found = forms.filter(|(.., form)| text.contains(*form));
+        found.map(|(place, name, _)| (place, name)).collect()
     }
 }
 
@@ -54,30 +57,43 @@ impl Canary {
         self.core.clone()
     }
 
-    /// What proves that it came out: the beginning, so that one that was cut counts too, in the alignments
-    /// of base64 within a longer text, in hexadecimal, and as the numbers of a `Debug` of bytes.
-    fn forms(&self) -> Vec<(&'static str, String)> {
-        let telling = &self.core[..10];
-        let hex: String = telling.bytes().map(|byte| format!("{byte:02x}")).collect();
-        let numbers: Vec<_> = telling.bytes().map(|byte| byte.to_string()).collect();
-        let mut forms = vec![
-            ("plain", telling.to_owned()),
-            ("hexadecimal", hex.to_ascii_uppercase()),
-            ("hexadecimal", hex),
-            ("bytes", numbers.join(", ")),
-        ];
-        for alphabet in [&STANDARD, &URL_SAFE] {
-            let engine = GeneralPurpose::new(alphabet, GeneralPurposeConfig::new());
-            for shift in 0..3_usize {
-                let encoded = engine.encode(format!("{}{}", "\0".repeat(shift), self.core));
-                // The first characters and the last depend on what stands around.
-                let first = (shift * 8).div_ceil(6);
-                forms.push(("base64", encoded[first..first + 12].to_owned()));
-            }
-        }
-        forms
+    /// The secret with characters around it that change under percent-encoding, in JSON and in HTML: for
+    /// places where they may be. Whoever looks for the secret as it was given does not find it then.
+    pub(crate) fn hard(&self) -> String {
+        format!("/\"+&<{}>'\\+/\"1", self.core)
     }
 }
+
+/// What proves that a secret came out: so much of its beginning that one that was cut counts too, as text,
+/// percent-encoded throughout, as escapes of JSON and HTML, in hexadecimal, as the numbers of a `Debug` of
+/// bytes, and in the alignments of base64 within a longer text.
+fn forms(core: &str, telling: usize) -> Vec<(&'static str, String)> {
+    let each = |form: &dyn Fn(u8) -> String| core[..telling].bytes().map(form).collect::<String>();
+    let numbers = each(&|byte| format!("{byte}, "));
+    let mut forms = vec![
+        ("plain", each(&|byte| char::from(byte).to_string())),
+        ("percent", each(&|byte| format!("%{byte:02x}"))),
+        ("percent", each(&|byte| format!("%{byte:02X}"))),
+        ("escapes of JSON", each(&|byte| format!("\\u{byte:04x}"))),
+        ("escapes of HTML", each(&|byte| format!("&#{byte};"))),
+        ("hexadecimal", each(&|byte| format!("{byte:02x}"))),
+        ("hexadecimal", each(&|byte| format!("{byte:02X}"))),
+        ("bytes", numbers.trim_end_matches(", ").to_owned()),
+    ];
+    for alphabet in [&STANDARD, &URL_SAFE] {
+        let engine = GeneralPurpose::new(alphabet, GeneralPurposeConfig::new());
+        for shift in 0..3_usize {
+            let encoded = engine.encode(format!("{}{}", "\0".repeat(shift), &core[..telling]));
+            // The first characters and the last depend on what stands around.
+            let (first, end) = ((shift * 8).div_ceil(6), (shift + telling) * 8 / 6);
+            forms.push(("base64", encoded[first..end].to_owned()));
+        }
+    }
+    forms
+}
+
+/// Of every canary.
+const BEGINNING: &str = "c4n4ry";
 
 #[test]
 fn a_canary_is_found_in_every_form() {
@@ -96,6 +112,10 @@ fn a_canary_is_found_in_every_form() {
         percent.to_ascii_lowercase(),
         percent,
         format!("{:?}", core.as_bytes()),
+        core.bytes().map(|byte| format!("%{byte:02X}")).collect(),
+        serde_json::to_string(&canary.hard()).unwrap(),
+        base64(canary.hard()),
+        base64(format!("user:{}", canary.hard())),
     ] {
         assert!(!canaries.found(&text).is_empty(), "{text}");
     }

@@ -8,6 +8,7 @@ use fanout::{Error, FanOut, Message, Secret, SinkExt, async_trait, policy};
 use fanout_http::auth::{ApiKey, Basic, Bearer, Credentials, Proof};
 use fanout_http::{Client, HttpSink, HttpSinkBuilder, Proxy, Redirects, Signer};
 use fanout_net::Guard;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::Instant;
 
 use super::canaries::{Canaries, Canary};
@@ -28,7 +29,7 @@ pub(crate) async fn drive(canaries: &Canaries, outputs: &mut Outputs<'_>) {
     let server = Server::start();
     let plant = |place| canaries.plant(place);
     let mut file = tempfile::NamedTempFile::new().expect("a file");
-    write!(file, "{}", plant("file of a secret").text()).expect("it can be written");
+    write!(file, "{}", plant("file of a secret").hard()).expect("it can be written");
 
     // Each with the secrets that an answer may repeat.
     let dressed: Vec<(&str, Vec<Canary>)> = vec![
@@ -40,6 +41,7 @@ pub(crate) async fn drive(canaries: &Canaries, outputs: &mut Outputs<'_>) {
         ("plain", vec![plant("static authorization")]),
         ("file", vec![plant("file of a secret")]),
         ("signed", vec![plant("path of a webhook")]),
+        ("signed with Ed25519", vec![plant("path of a webhook")]),
     ];
     let url = |canaries: &Canaries, query: bool| {
         let path = canaries.plant("path of a webhook").text();
@@ -51,30 +53,32 @@ pub(crate) async fn drive(canaries: &Canaries, outputs: &mut Outputs<'_>) {
         format!("http://{}/{path}{query}", server.address)
     };
     let dress = |name: &str| -> HttpSinkBuilder {
-        let secret = |place| Secret::new(plant(place).text());
+        let secret = |place| Secret::new(plant(place).hard());
         let sink = HttpSink::post(url(canaries, name == "basic"));
-        let sink = sink.timeout(Duration::from_millis(300));
+        let sink = sink.timeout(Duration::from_millis(200));
         match name {
             "bearer" => sink
                 .auth(Bearer::new(secret("bearer token")))
-                .header("x-trace-token", plant("header").text())
-                .query("token", plant("query pair").text()),
+                .header("x-trace-token", plant("header").hard())
+                .query("token", plant("query pair").hard()),
             "basic" => sink.auth(Basic::new("user", secret("basic password"))),
             "key" => sink
                 .auth(ApiKey::header("x-api-key", secret("API key in a header")))
-                .header("cookie", format!("id={}", plant("cookie").text())),
+                .header("cookie", format!("id={}", plant("cookie").hard())),
             "key in query" => sink.auth(ApiKey::query("key", secret("API key in the query"))),
-            "own" => sink.auth(Own(plant("custom credentials").text())),
+            "own" => sink.auth(Own(plant("custom credentials").hard())),
             "plain" => {
-                let token = plant("static authorization").text();
+                let token = plant("static authorization").hard();
                 sink.header("authorization", format!("Bearer {token}"))
             }
             "file" => sink.secret_header(
                 "x-file",
                 Secret::from_file(file.path()).expect("a file with a secret"),
             ),
+            "signed" => sink.sign(signer(canaries)),
             _ => {
-                sink.sign(Signer::new(signing_key(&plant("symmetric signing key"))).expect("a key"))
+                let key = signing_key("whsk_", &plant("private signing key"));
+                sink.sign(Signer::new(Secret::new(key)).expect("a key"))
             }
         }
     };
@@ -90,7 +94,7 @@ pub(crate) async fn drive(canaries: &Canaries, outputs: &mut Outputs<'_>) {
         outputs.debug(name, &sink);
         for secret in secrets {
             for status in STATUSES {
-                server.plays(echo(status, &secret.text()));
+                server.plays(echo(status, &given(secret)));
                 let fan_out = FanOut::builder(policy::all()).sink("a", sink.clone()).build();
                 let report = fan_out.expect("a fan-out").send(message()).await;
                 outputs.report(&format!("{name}, {status} with the {}", secret.place), report);
@@ -111,9 +115,11 @@ pub(crate) async fn drive(canaries: &Canaries, outputs: &mut Outputs<'_>) {
         // Again and again, until the breaker opens; then two at once with room for one.
         let numbers = Resilience::default()
             .backoff_base(Duration::from_millis(1))
+            // Longer than a send may take, or it would wait for the breaker to close.
+            .breaker_open(Duration::from_secs(60))
             .max_in_flight(1)
             .max_waiting(0);
-        server.plays(echo(500, &secrets[0].text()));
+        server.plays(echo(500, &given(&secrets[0])));
         let resilient = dress(name).idempotency(fanout::Idempotency::Always).build();
         let resilient = resilient.expect("sound").resilient(numbers).expect("sound");
         let fan_out = FanOut::builder(policy::all()).sink("a", resilient).build().expect("sound");
@@ -136,6 +142,12 @@ pub(crate) async fn drive(canaries: &Canaries, outputs: &mut Outputs<'_>) {
     }
     clients(canaries, outputs, &server, message()).await;
     wrong(canaries, outputs);
+}
+
+/// As it was planted: in a URL nothing else may be than letters and digits.
+fn given(secret: &Canary) -> String {
+    let is_plain = ["path of a webhook", "query of the URL"].contains(&secret.place);
+    if is_plain { secret.text() } else { secret.hard() }
 }
 
 async fn redirected(
@@ -167,7 +179,9 @@ async fn clients(
     message: Message,
 ) {
     let secret = |place| canaries.plant(place).text();
-    let proxy = format!("http://user:{}@{}", secret("proxy password"), server.address);
+    let password = canaries.plant("proxy password").hard();
+    let encoded = utf8_percent_encode(&password, NON_ALPHANUMERIC);
+    let proxy = format!("http://user:{encoded}@{}", server.address);
     let proxy = Proxy::url(proxy).expect("a proxy");
     outputs.debug("proxy", &proxy);
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
@@ -191,9 +205,11 @@ async fn clients(
         outputs.debug(name, &client);
         for url in &urls {
             // Who never gets there need not be answered in three ways.
-            let plays = if url.contains("invalid") { 1 } else { 3 };
-            for play in [echo(407, &token), echo(502, &token), Play::Close].into_iter().take(plays)
-            {
+            let never = !url.starts_with(&format!("http://{}", nobody.ip())) && name != "proxied";
+            let mut plays = vec![echo(407, &token), echo(502, &token), Play::Close];
+            plays.extend((400..=407).map(|status| echo(status, &password)));
+            plays.push(echo(407, &format!("user:{password}")));
+            for play in plays.into_iter().take(if never { 1 } else { usize::MAX }) {
                 server.plays(play);
                 let sink = HttpSink::post(url.as_str()).client(&client).allow_plaintext();
                 let sink = sink.auth(Bearer::new(Secret::new(token.clone())));
@@ -280,13 +296,13 @@ fn wrong(canaries: &Canaries, outputs: &mut Outputs<'_>) {
 }
 
 fn signer(canaries: &Canaries) -> Signer {
-    Signer::new(signing_key(&canaries.plant("symmetric signing key"))).expect("a key")
+    Signer::new(signing_key("whsec_", &canaries.plant("symmetric signing key"))).expect("a key")
 }
 
-fn signing_key(canary: &Canary) -> String {
+fn signing_key(prefix: &str, canary: &Canary) -> String {
     use base64::Engine as _;
     let bytes = format!("{:x<32}", canary.text());
-    format!("whsec_{}", base64::prelude::BASE64_STANDARD.encode(bytes))
+    format!("{prefix}{}", base64::prelude::BASE64_STANDARD.encode(bytes))
 }
 
 const STATUSES: [u16; 20] = [

@@ -1,4 +1,4 @@
-//! A subscriber that keeps whatever a crate says through `tracing`, at every level.
+//! What keeps whatever a crate says, at every level: a subscriber for `tracing`, a logger for `log`.
 
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
@@ -23,6 +23,19 @@ impl Logs {
         all.push_str(&line.0);
         all.push('\n');
     }
+}
+
+/// `log` has one logger in a process, so others of its tests are heard too.
+impl log::Log for Logs {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        self.line(record.target(), |line| line.0.push_str(&format!(" {}", record.args())));
+    }
+
+    fn flush(&self) {}
 }
 
 impl Subscriber for Logs {

@@ -64,6 +64,9 @@ pub(crate) async fn drive(canaries: &Canaries, outputs: &mut Outputs<'_>) {
         GrpcSink::unary(format!("http://user:{secret}@localhost"), "a.B/C"),
         GrpcSink::unary(format!("http://localhost/?{secret}"), "a.B/C"),
         GrpcSink::unary(secret.as_str(), "a.B/C"),
+        // Where a method is no method it may be anything; the name of one is no place for a secret.
+        GrpcSink::unary("http://localhost", secret.as_str()),
+        GrpcSink::unary("http://localhost", format!("a.B/C?{secret}")),
         GrpcSink::unary("http://localhost", "a.B/C")
             .metadata("authorization", format!("{secret}\n")),
         GrpcSink::unary("http://localhost", "a.B/C").metadata("grpc-timeout", secret.as_str()),

@@ -5,6 +5,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 /// What it does with a request.
 #[derive(Clone)]
 pub(crate) enum Play {
@@ -73,17 +77,32 @@ fn is_whole(request: &[u8]) -> bool {
     body.len() >= length.unwrap_or(0)
 }
 
-/// An answer that repeats `secret` wherever an answer has room for it.
+/// An answer that repeats `secret` wherever an answer has room for it, in one of the forms that answers have.
 pub(crate) fn echo(status: u16, secret: &str) -> Play {
-    let body = format!("{{\"error\":\"not {secret}\",\"sent\":\"Bearer {secret}\"}}");
+    let json = serde_json::to_string(secret).expect("a text is JSON");
+    let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let percent = |set| utf8_percent_encode(secret, set).to_string();
+    let form = match status % 5 {
+        0 => json.trim_matches('"').to_owned(),
+        1 => html.replace('"', "&quot;").replace('\'', "&#39;"),
+        2 => percent(NON_ALPHANUMERIC),
+        3 => BASE64_STANDARD.encode(secret),
+        _ => json.trim_matches('"').replace('/', "\\/"),
+    };
+    // In an address nothing may stand as it is.
+    let address = percent(NON_ALPHANUMERIC);
+    let body = format!("{{\"error\":\"not {form}\",\"sent\":\"Bearer {form}\"}} {secret}");
     Play::Say(
         format!(
             "HTTP/1.1 {status} Not {secret}\r\ncontent-length: {}\r\nconnection: close\r\n\
              location: http://{secret}@other.example/{secret}?a={secret}#{secret}\r\n\
-             www-authenticate: Bearer realm=\"{secret}\"\r\nretry-after: {secret}\r\ndate: {secret}\r\n\
-             ratelimit: \"{secret}\";r=0;t=1\r\ndeprecation: {secret}\r\nsunset: {secret}\r\n\
-             link: <http://x.example/?{secret}>; rel=\"successor-version\"\r\n\
-             x-echo: {secret}\r\nset-cookie: a={secret}\r\ncontent-type: text/{secret}\r\n\r\n{body}",
+             www-authenticate: Bearer realm=\"{secret}\"\r\nproxy-authenticate: Basic realm=\"{form}\"\r\n\
+             retry-after: {secret}\r\ndate: {secret}\r\n\
+             ratelimit: \"{secret}\";r=0;t=1\r\ndeprecation: {secret}\r\ndeprecation: @1688169599\r\n\
+             sunset: {secret}\r\nsunset: Sun, 30 Jun 2024 23:59:59 GMT\r\n\
+             link: <http://x.example/{address}/v2?{secret}>; rel=\"successor-version\"\r\n\
+             link: <http://{address}@x.example/{address}>; rel=\"deprecation\"\r\n\
+             x-echo: {secret}\r\nset-cookie: a={secret}\r\ncontent-type: text/{form}\r\n\r\n{body}",
             body.len()
         )
         .into_bytes(),
