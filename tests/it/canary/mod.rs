@@ -26,6 +26,9 @@ fn no_secret_comes_out() {
     let canaries = Canaries::default();
     let mut outputs = Outputs::new(&canaries);
     let logs = Logs::default();
+    // While there is but one subscriber, a place in the code that another test's thread meets first asks
+    // that thread whether anybody listens, and keeps its answer: nobody. With two it asks both of them.
+    let _second = tracing::Dispatch::new(Logs::default());
     // rustls speaks through the other facade, where its feature `logging` is on.
     let facade = Logs::default();
     log::set_boxed_logger(Box::new(facade.clone())).expect("nobody else logs here");
