@@ -9,6 +9,7 @@ use http::Method;
 
 use crate::bulk::args::ManyArgs;
 use crate::bulk::resend::{self, ResendArgs};
+use crate::check::{self, CheckArgs};
 use crate::completions::{self, CompletionsArgs};
 use crate::man::{self, ManArgs};
 use crate::policy::PolicyName;
@@ -46,6 +47,9 @@ pub(crate) enum Command {
     /// Send what was not delivered to those that miss it, and to no other
     #[command(after_help = resend::AFTER_HELP)]
     Resend(Box<ResendArgs>),
+    /// Look at a file and its sinks before anything is sent
+    #[command(after_help = check::AFTER_HELP)]
+    Check(CheckArgs),
     /// Run endpoints that print what they receive, to try things on
     #[command(after_help = sandbox::AFTER_HELP)]
     Sandbox(Box<SandboxArgs>),

@@ -1,7 +1,8 @@
-//! The `fanout` command: `demo`, `send`, `resend`, `sandbox`, and what a shell and `man` need of it.
+//! The `fanout` command: `demo`, `send`, `resend`, `check`, `sandbox`, and what a shell and `man` need of it.
 
 mod args;
 mod bulk;
+mod check;
 mod completions;
 mod demo;
 mod exit;
@@ -40,6 +41,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Demo => wait_for(demo::run()),
         Command::Send(args) => wait_for(send::run(&args)),
         Command::Resend(args) => wait_for(bulk::resend::run(&args)),
+        Command::Check(args) => wait_for(check::run(&args)),
         Command::Sandbox(args) => wait_for(sandbox::run(*args)),
         Command::Completions(args) => completions::run(&args).map(|()| exit::SATISFIED),
         Command::Man(args) => man::run(&args).map(|()| exit::SATISFIED),

@@ -75,6 +75,30 @@ fn table(deliveries: &[Delivery], width: usize) -> String {
     lines.join("\n")
 }
 
+/// Rows under a head, in columns, within `width`. The last column takes what room is left, and wraps.
+pub(crate) fn grid(head: &[&str], rows: Vec<Vec<String>>, width: usize) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(u16::try_from(width - INDENT.len()).unwrap_or(u16::MAX));
+    table.set_header(head.iter().map(|word| Mark::Dim.around(word)));
+    table.add_rows(rows);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if index == head.len() - 1 {
+            column.set_padding((0, 0));
+        } else if index == 0 {
+            column.set_constraint(ColumnConstraint::UpperBoundary(Width::Percentage(40)));
+        } else {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    let lines: Vec<_> =
+        table.lines().map(|line| format!("{INDENT}{}", paint(line.trim_end()))).collect();
+    lines.join("\n")
+}
+
 fn row(delivery: &Delivery, retried: bool) -> Vec<String> {
     let mut sink = printable(delivery.sink());
     if delivery.role() == Role::Mirror {
@@ -214,7 +238,7 @@ pub(crate) fn time(duration: Duration) -> String {
 /// would count the letters of an escape sequence. So a cell holds marks of zero width, which become
 /// styles when the lines are done. No other text has them: `printable` takes them out.
 #[derive(Clone, Copy)]
-enum Mark {
+pub(crate) enum Mark {
     Plain,
     Good,
     Bad,
@@ -223,7 +247,7 @@ enum Mark {
 }
 
 impl Mark {
-    fn around(self, word: &str) -> String {
+    pub(crate) fn around(self, word: &str) -> String {
         match self.sign() {
             Some((sign, _)) => format!("{sign}{word}{END}"),
             None => word.to_owned(),

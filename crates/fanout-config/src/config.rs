@@ -8,6 +8,7 @@ use std::sync::Arc;
 use fanout::resilience::Resilience;
 use fanout::{FanOut, Sink, SinkExt as _};
 
+use crate::check::{Spread, Target, Twice};
 use crate::clients::Clients;
 use crate::reader::{Entry, Environment, Source, Table, why};
 use crate::route::{self, Route};
@@ -24,6 +25,8 @@ pub struct Config {
     name: String,
     /// In the order of the file.
     routes: Vec<Ready>,
+    /// In the order of the file.
+    targets: Vec<Target>,
     warnings: Vec<ConfigError>,
 }
 
@@ -32,6 +35,10 @@ struct Ready {
     name: String,
     fan_out: FanOut,
     wants_json: Option<String>,
+    spread: Spread,
+    /// Positions among the targets: those that count, and the mirrors.
+    sinks: Vec<usize>,
+    mirrors: Vec<usize>,
 }
 
 impl Config {
@@ -121,15 +128,19 @@ impl Config {
 
         let mut sinks = Vec::with_capacity(destinations.len());
         let mut names = Vec::with_capacity(destinations.len());
+        let mut targets = Vec::with_capacity(destinations.len());
         for (position, destination) in destinations.into_iter().enumerate() {
             let is_copy = routes.iter().any(|route| route.mirrors.contains(&position))
                 && !routes.iter().any(|route| route.sinks.contains(&position));
             names.push((destination.name, destination.wants_json));
+            let is_plain = is_copy && !destination.numbers.is_written;
+            let target = destination.target.clone();
+            targets.push(if is_plain { target.without_retries() } else { target });
             sinks.push(dress(destination, is_copy)?);
         }
         let routes = routes.into_iter().map(|route| ready(route, &names, &sinks));
         let routes = routes.collect::<Result<_, _>>()?;
-        Ok(Self { name: name.to_owned(), routes, warnings: Vec::new() })
+        Ok(Self { name: name.to_owned(), routes, targets, warnings: Vec::new() })
     }
 
     /// Returns the fan-out of the route `name`. Its sinks have the names that they have in the file.
@@ -152,6 +163,37 @@ impl Config {
     /// file itself, where everybody who may read the file may read it.
     pub fn warnings(&self) -> &[ConfigError] {
         &self.warnings
+    }
+
+    /// Returns the sinks of the file, in its order, to look at them without a message; with `route`, those of
+    /// that route alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`route`](Self::route).
+    pub fn targets(&self, route: Option<&str>) -> Result<Vec<&Target>, ConfigError> {
+        let Some(name) = route else { return Ok(self.targets.iter().collect()) };
+        let ready = self.ready(name)?;
+        let of_route =
+            |position: &usize| ready.sinks.contains(position) || ready.mirrors.contains(position);
+        let targets = self.targets.iter().enumerate();
+        Ok(targets.filter(|(position, _)| of_route(position)).map(|(_, target)| target).collect())
+    }
+
+    /// Returns every path on which the route `name` may have one message applied twice.
+    ///
+    /// Whether a gRPC method is annotated as repeatable is known only after its types were fetched, as
+    /// [`Target::look`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`route`](Self::route).
+    pub fn twice(&self, name: &str) -> Result<Vec<Twice>, ConfigError> {
+        let ready = self.ready(name)?;
+        let of = |position: &usize| &self.targets[*position];
+        let sinks: Vec<_> = ready.sinks.iter().map(of).collect();
+        let mirrors: Vec<_> = ready.mirrors.iter().map(of).collect();
+        Ok(Twice::all(ready.spread, &sinks, &mirrors))
     }
 
     /// Returns a sink of the route `name` that takes JSON and nothing else, if there is one.
@@ -227,5 +269,6 @@ fn ready(
     let mut all = route.sinks.iter().chain(&route.mirrors);
     let wants_json = all.find(|sink| names[**sink].1).map(|sink| names[*sink].0.to_owned());
     let fan_out = builder.build().map_err(|error| route.place.error(error.to_string()))?;
-    Ok(Ready { name: route.name.to_owned(), fan_out, wants_json })
+    let Route { spread, sinks, mirrors, .. } = route;
+    Ok(Ready { name: route.name.to_owned(), fan_out, wants_json, spread, sinks, mirrors })
 }

@@ -75,6 +75,7 @@
 //!
 //! None. The oldest supported Rust is 1.89.
 
+mod check;
 mod clients;
 mod config;
 mod error;
@@ -88,5 +89,6 @@ mod route;
 mod sink;
 mod words;
 
+pub use crate::check::{Finding, Level, Target, Twice};
 pub use crate::config::Config;
 pub use crate::error::ConfigError;

@@ -16,6 +16,10 @@ pub(crate) struct Numbers<'a> {
     pub(crate) settings: Option<Resilience>,
     /// How long one attempt may take.
     pub(crate) attempt: Duration,
+    /// Whether there is another attempt after one that failed.
+    pub(crate) repeats: bool,
+    /// Whether there is one even after what may have been applied, if that is harmless.
+    pub(crate) repeats_maybe: bool,
     /// Whether anything at all is written.
     pub(crate) is_written: bool,
     /// The profile that was chosen.
@@ -80,6 +84,8 @@ fn bare<'a>(timeout: Option<&Entry<'a>>) -> Result<Numbers<'a>, ConfigError> {
     Ok(Numbers {
         settings: None,
         attempt: limits.first().map_or(ATTEMPT, |limit| limit.value),
+        repeats: false,
+        repeats_maybe: false,
         is_written: true,
         profile: Profile::Default,
         limits,
@@ -152,9 +158,13 @@ fn pipeline<'a>(
         let place = written("profile").map_or_else(|| sink.clone(), |entry| entry.place);
         limits.push(Limit { place, value: duration(&numbers, TOTAL_TIMEOUT) });
     }
+    let repeats = numbers.get("max_attempts").and_then(Value::as_integer) != Some(1);
+    let never = numbers.get("retry_maybe").and_then(Value::as_str) == Some("never");
     Ok(Numbers {
         settings: Some(settings),
         attempt: duration(&numbers, ATTEMPT_TIMEOUT),
+        repeats,
+        repeats_maybe: repeats && !never,
         is_written: section.is_some(),
         profile,
         limits,

@@ -7,6 +7,7 @@ use fanout::policy::{
     race, sequential,
 };
 
+use crate::check::Spread;
 use crate::reader::{Entry, Place, Table};
 use crate::sink::Destination;
 use crate::words::{listed, suggest, time};
@@ -20,6 +21,7 @@ pub(crate) struct Route<'a> {
     pub(crate) sinks: Vec<usize>,
     pub(crate) mirrors: Vec<usize>,
     pub(crate) policy: Box<dyn FanOutPolicy>,
+    pub(crate) spread: Spread,
     /// `None`: lifted.
     pub(crate) deadline: Option<Duration>,
     pub(crate) rest: Option<Rest>,
@@ -52,10 +54,25 @@ pub(crate) fn read<'a>(
         None => Vec::new(),
     };
     let policy = policy(&table, sinks.len())?;
+    let spread = spread(&table)?;
     let deadline = deadline(&table, sinks.iter().map(|sink| &destinations[*sink]))?;
     let rest = table.get("rest").map(|entry| entry.choice(&RESTS)).transpose()?;
     let place = entry.place.clone();
-    Ok(Route { name: entry.name, place, sinks, mirrors, policy, deadline, rest })
+    Ok(Route { name: entry.name, place, sinks, mirrors, policy, spread, deadline, rest })
+}
+
+/// Whether the policy gives the message to a second sink although the first may have it.
+fn spread(table: &Table<'_>) -> Result<Spread, ConfigError> {
+    let Some(entry) = table.get("policy") else { return Ok(Spread::Meant) };
+    Ok(match entry.choice(&POLICIES)? {
+        "first" => Spread::First,
+        "race" => Spread::Race,
+        "hedged" => Spread::Hedged,
+        "fallback" if table.get("on_ambiguous").is_some_and(|entry| entry.is_text("proceed")) => {
+            Spread::Proceeds
+        }
+        _ => Spread::Meant,
+    })
 }
 
 /// Finds the sinks of a list. `taken` has those that the route has already.

@@ -10,7 +10,7 @@ use fanout::{
     Sink, Status, TimeoutScope, async_trait,
 };
 use fanout_net::auth::{CredentialSet, Proofs};
-use fanout_net::{Client, Endpoint};
+use fanout_net::{Client, Endpoint, PeerCertificate};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
@@ -111,6 +111,33 @@ impl GrpcSink {
     pub async fn load_schema(&self) -> Result<(), Error> {
         let deadline = Instant::now() + self.0.settings.timeout;
         self.0.method(deadline).await.map(|_| ()).map_err(|error| self.0.place(error))
+    }
+
+    /// Returns where the sink connects to.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.0.settings.endpoint
+    }
+
+    /// Returns the method that it calls, `package.Service/Method`.
+    pub fn method(&self) -> String {
+        self.0.settings.method.to_string()
+    }
+
+    /// Connects as a send would, calls nothing, and returns the certificate that the server shows, if there is
+    /// TLS on the way.
+    ///
+    /// # Errors
+    ///
+    /// What a send would fail with before its call is written.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection.
+    pub async fn reach(&self) -> Result<Option<PeerCertificate>, Error> {
+        let settings = &self.0.settings;
+        // The host that the server must prove to be; the client knows where to connect to.
+        let endpoint = Endpoint::parse(&settings.origin.to_string())?;
+        settings.client.reach(&endpoint).await.map_err(|error| self.0.place(error))
     }
 
     /// Asks the server's health service whether the service of this sink takes calls now.

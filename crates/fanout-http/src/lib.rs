@@ -46,6 +46,7 @@ mod config;
 #[doc(hidden)]
 pub mod fuzz;
 mod life;
+mod probe;
 mod prove;
 mod rate_limit;
 mod redirect;
@@ -69,6 +70,7 @@ pub use fanout_webhook::Signer;
 pub use crate::classify::{Class, Hints, classify};
 pub use crate::compress::Compression;
 pub use crate::config::HttpSinkBuilder;
+pub use crate::probe::Probe;
 pub use crate::redirect::Redirects;
 pub use crate::rules::{Answer, Opinion};
 pub use crate::sink::HttpSink;

@@ -36,14 +36,14 @@ use crate::{ApiVersion, Class, HttpSinkBuilder, prove};
 /// crate.
 #[derive(Clone)]
 pub struct HttpSink {
-    template: Arc<Template>,
+    pub(crate) template: Arc<Template>,
     rules: Arc<Rules>,
-    way: Way,
-    timeout: Duration,
+    pub(crate) way: Way,
+    pub(crate) timeout: Duration,
     max_receipt_body: usize,
-    credentials: Arc<CredentialSet>,
+    pub(crate) credentials: Arc<CredentialSet>,
     /// What was heard of the end of this API.
-    life: Arc<Life>,
+    pub(crate) life: Arc<Life>,
 }
 
 /// What one request of an attempt came to.
@@ -372,7 +372,7 @@ fn refusal(
     }
 }
 
-fn status_of(status: StatusCode) -> Status {
+pub(crate) fn status_of(status: StatusCode) -> Status {
     Status::new(status.as_u16(), status.canonical_reason().unwrap_or_default())
 }
 

@@ -216,6 +216,28 @@ impl Client {
         scrub
     }
 
+    /// Connects to `endpoint`, as a request would, and returns the certificate that the server shows, if
+    /// there is TLS on the way.
+    ///
+    /// No request is sent, and the connection is closed.
+    ///
+    /// # Errors
+    ///
+    /// As [`certificate`](Self::certificate), but for URLs that are not `https`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection.
+    pub async fn reach(&self, endpoint: &Endpoint) -> Result<Option<PeerCertificate>, Error> {
+        if endpoint.is_tls() {
+            return self.certificate(endpoint).await.map(Some);
+        }
+        let place = self.place(endpoint.uri())?;
+        let connecting = self.connector.clone().call(endpoint.uri().clone());
+        connecting.await.map_err(|failure| classify::error(failure.0, &place))?;
+        Ok(None)
+    }
+
     fn place(&self, url: &Uri) -> Result<Place, Error> {
         let mut place = Place { endpoint: host_port(self.connector.place(url)), proxy: None };
         let via = self.connector.via(url).map_err(|event| classify::error(event, &place))?;

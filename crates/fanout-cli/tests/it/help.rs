@@ -18,6 +18,11 @@ fn of_resend() {
 }
 
 #[test]
+fn of_check() {
+    check!("help_check", fanout(["check", "--help"]).seen());
+}
+
+#[test]
 fn of_sandbox() {
     check!("help_sandbox", fanout(["sandbox", "--help"]).seen());
 }

@@ -6,6 +6,7 @@
 
 mod bulk;
 mod bulk_stop;
+mod check;
 mod config;
 mod demo;
 mod errors;

@@ -17,6 +17,7 @@ use fanout::{Error, Idempotency, Sink};
 use fanout_grpc::Schema;
 use fanout_net::Guard;
 
+use crate::check::{Facts, Target, Transport};
 use crate::clients::Clients;
 use crate::reader::{Entry, Pair, Place, Table, Text};
 use crate::resilience::{self, Numbers, Profile};
@@ -33,6 +34,8 @@ pub(crate) struct Destination<'a> {
     /// Whether it takes JSON and nothing else.
     pub(crate) wants_json: bool,
     pub(crate) sink: Box<dyn Sink>,
+    /// The same, to be looked at.
+    pub(crate) target: Target,
 }
 
 /// Reads one table, and builds the sink.
@@ -61,15 +64,26 @@ pub(crate) fn read<'a>(
     let max_response_head = max_response_head.and_then(|bytes| usize::try_from(bytes).ok());
     let timeout = numbers.attempt;
     let common = Common { timeout, idempotency, allow_plaintext, guard, max_response_head };
-    let (wants_json, sink): (_, Box<dyn Sink>) = match address {
-        Address::Http(url) => (false, Box::new(http::build(&url, &table, common, clients)?)),
+    let is_guarded = common.guard.is_some();
+    let (wants_json, transport) = match address {
+        Address::Http(url) => (false, Transport::Http(http::build(&url, &table, common, clients)?)),
         Address::Grpc(url) => {
             let schema = grpc::schema(&table)?;
             let wants_json = !matches!(schema, Schema::Encoded);
-            (wants_json, Box::new(grpc::build(&url, &table, common, schema, clients)?))
+            (wants_json, Transport::Grpc(grpc::build(&url, &table, common, schema, clients)?))
         }
     };
-    Ok(Destination { name: entry.name, place: entry.place.clone(), numbers, wants_json, sink })
+    let facts = Facts {
+        mode: idempotency.unwrap_or(Idempotency::Method),
+        repeats: numbers.repeats,
+        repeats_maybe: numbers.repeats_maybe,
+        trusts_503: table.get("trust_503").map_or(Ok(false), |entry| entry.flag())?,
+    };
+    let sink = transport.sink();
+    let is_asked_who_we_are = table.get("auth").is_some();
+    let target = Target::new(entry.name, transport, facts, is_guarded, is_asked_who_we_are);
+    let (name, place) = (entry.name, entry.place.clone());
+    Ok(Destination { name, place, numbers, wants_json, sink, target })
 }
 
 /// Where a sink sends to, and by what.

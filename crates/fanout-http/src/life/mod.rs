@@ -33,12 +33,18 @@ impl Life {
         Self { version: version.map(Into::into), ..Self::default() }
     }
 
+    /// Reads the fields of an answer of `endpoint`.
+    pub(crate) fn read(&self, headers: &HeaderMap, endpoint: &Endpoint) -> Option<ApiNotice> {
+        let notice = fields::read(headers, endpoint)?;
+        Some(match &self.version {
+            Some(version) => notice.with_version(version),
+            None => notice,
+        })
+    }
+
     /// Reads the fields of an answer of `endpoint`, and remembers what they say.
     pub(crate) fn hear(&self, headers: &HeaderMap, endpoint: &Endpoint) -> Option<Announced> {
-        let mut notice = fields::read(headers, endpoint)?;
-        if let Some(version) = &self.version {
-            notice = notice.with_version(version);
-        }
+        let notice = self.read(headers, endpoint)?;
         if notice.sunset().is_some() {
             *self.ending.lock().unwrap_or_else(PoisonError::into_inner) = Some(notice.clone());
         }

@@ -18,6 +18,11 @@ impl Clients {
         Self { own, abroad }
     }
 
+    /// Returns the client for the sink's own origin.
+    pub(crate) fn own(&self) -> &Client {
+        &self.own
+    }
+
     /// Returns the client for where the trail leads now.
     pub(crate) fn on(&self, trail: &Trail<'_>) -> &Client {
         match &self.abroad {
