@@ -25,14 +25,14 @@ pub struct Target {
 /// The sink itself, without what the file puts around it.
 #[derive(Clone)]
 pub(crate) enum Transport {
-    Http(HttpSink),
+    Http(Box<HttpSink>),
     Grpc(GrpcSink),
 }
 
 impl Transport {
     pub(crate) fn sink(&self) -> Box<dyn Sink> {
         match self {
-            Self::Http(sink) => Box::new(sink.clone()),
+            Self::Http(sink) => sink.clone(),
             Self::Grpc(sink) => Box::new(sink.clone()),
         }
     }

@@ -66,7 +66,9 @@ pub(crate) fn read<'a>(
     let common = Common { timeout, idempotency, allow_plaintext, guard, max_response_head };
     let is_guarded = common.guard.is_some();
     let (wants_json, transport) = match address {
-        Address::Http(url) => (false, Transport::Http(http::build(&url, &table, common, clients)?)),
+        Address::Http(url) => {
+            (false, Transport::Http(Box::new(http::build(&url, &table, common, clients)?)))
+        }
         Address::Grpc(url) => {
             let schema = grpc::schema(&table)?;
             let wants_json = !matches!(schema, Schema::Encoded);
