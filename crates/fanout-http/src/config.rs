@@ -300,7 +300,7 @@ impl HttpSinkBuilder {
 
     /// Sets which redirects are followed. Default: [`Redirects::none`].
     ///
-    /// A [service](Self::service) in the place of the client may add credentials to whatever passes, so
+    /// A tower service in the place of the client may add credentials to whatever passes, so
     /// with one, redirects to any origin are refused by [`build`](Self::build).
     ///
     /// # Standards
