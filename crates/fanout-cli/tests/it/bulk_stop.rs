@@ -153,6 +153,34 @@ fn a_killed_run_goes_on_where_it_was() {
     assert!(code == 2 && stderr.contains("the input has changed since"), "{stderr}");
 }
 
+/// What was under way when the process ended is not taken for done.
+#[test]
+fn what_was_not_answered_before_the_kill_is_sent_again() {
+    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let folder = Folder::new();
+    let input = folder.write("in.ndjson", records(10));
+    let (state, failed) = (folder.path("state"), folder.path("failed.ndjson"));
+    let words = format!(
+        "send --to a=http://127.0.0.1:{port}/ --ndjson {input} --concurrency 4 --failed {failed} --state {state}"
+    );
+    let child = start(&words);
+    let streams: Vec<_> = (0..4)
+        .map(|_| {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.read_exact(&mut [0]).unwrap();
+            stream
+        })
+        .collect();
+    signal(&child, "-KILL");
+    child.wait_with_output().unwrap();
+    drop((streams, listener));
+    let sandbox = Sandbox::start(&format!("--http {port} --grpc 0"));
+    let (ended, code) = summary(&words);
+    assert_eq!((code, &ended["records"]["delivered"]), (0, &json!(10)));
+    assert_eq!(counts(sandbox.taken()).len(), 10);
+}
+
 #[test]
 fn a_full_disk_stops_the_run_and_loses_nothing() {
     let folder = Folder::new();
