@@ -1,3 +1,5 @@
+//! Which redirects are followed, and what goes along.
+
 use std::collections::BTreeSet;
 
 use http::{HeaderValue, StatusCode};
