@@ -8,18 +8,18 @@ use crate::ui::{BAD, GOOD, STRONG, UNSURE, printable, say, width};
 
 pub(super) fn outcome(outcome: &Outcome<'_>, offline: bool) {
     let width = width();
-    for warning in outcome.warnings {
-        say(&format!("{UNSURE}warning:{UNSURE:#} {}", printable(&warning.to_string())));
+    let warnings = outcome.warnings.iter().map(|warning| printable(&warning.to_string()));
+    let warnings: Vec<_> =
+        warnings.map(|warning| format!("{UNSURE}warning:{UNSURE:#} {warning}")).collect();
+    let mut parts = Vec::new();
+    if !warnings.is_empty() {
+        parts.push(warnings.join("\n"));
     }
-    if let Some(table) = sinks(&outcome.sinks, width) {
-        say(&table);
-    }
-    for (name, twice) in &outcome.routes {
-        if !twice.is_empty() {
-            say(&route(name, twice, width));
-        }
-    }
-    say(&summary(outcome, offline));
+    parts.extend(sinks(&outcome.sinks, width));
+    let routes = outcome.routes.iter().filter(|(_, twice)| !twice.is_empty());
+    parts.extend(routes.map(|(name, twice)| route(name, twice, width)));
+    parts.push(summary(outcome, offline));
+    say(&parts.join("\n\n"));
 }
 
 /// One row for each finding; of a sink without any, one that says so.
@@ -52,7 +52,7 @@ fn route(name: &str, twice: &[Twice], width: usize) -> String {
     });
     let name = printable(name);
     let table = grid(&["sinks", "how"], rows.collect(), width);
-    format!("\n{STRONG}{name}{STRONG:#} may have one message applied twice:\n{table}")
+    format!("{STRONG}{name}{STRONG:#} may have one message applied twice:\n{table}")
 }
 
 fn summary(outcome: &Outcome<'_>, offline: bool) -> String {
@@ -64,8 +64,8 @@ fn summary(outcome: &Outcome<'_>, offline: bool) -> String {
         number => format!("{number} {what}s"),
     };
     let file = printable(&outcome.file);
-    let looked = if offline { "not looked for" } else { "looked at" };
-    let sinks = format!("{}, {looked}", some(outcome.sinks.len(), "sink"));
+    let contact = if offline { "not contacted" } else { "contacted" };
+    let sinks = format!("{}, {contact}", some(outcome.sinks.len(), "sink"));
     let verdict = match (failed, warned) {
         (0, 0) => format!("{GOOD}all is well{GOOD:#}"),
         (0, warned) => format!("{UNSURE}{}{UNSURE:#}", some(warned, "warning")),
@@ -76,5 +76,5 @@ fn summary(outcome: &Outcome<'_>, offline: bool) -> String {
             some(warned, "warning")
         ),
     };
-    format!("\n{file}: {sinks}: {verdict}")
+    format!("{file}: {sinks}: {verdict}")
 }

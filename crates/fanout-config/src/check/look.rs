@@ -34,13 +34,15 @@ impl Target {
     /// Dropping the future closes what it opened.
     pub async fn look(&self, limit: Duration, ask: bool) -> Vec<Finding> {
         let mut findings = self.glance();
-        let mut look = Look { deadline: Instant::now() + limit, limit, findings: Vec::new() };
+        let deadline = Instant::now() + limit;
+        let mut look = Look { deadline, limit, origin: self.origin(), findings: Vec::new() };
         let reached = match &self.transport {
             Transport::Http(sink) => look.wait("connection", sink.reach()).await,
             Transport::Grpc(sink) => look.wait("connection", sink.reach()).await,
         };
         if let Some(certificate) = reached {
-            look.add("connection", Level::Good, "it takes connections");
+            let text = format!("{} takes connections", self.origin());
+            look.add("connection", Level::Good, text);
             if self.is_guarded {
                 look.add("guard", Level::Good, "its address is one that the guard lets through");
             }
@@ -50,7 +52,7 @@ impl Target {
             match &self.transport {
                 _ if !ask => {}
                 Transport::Http(sink) => look.ask_http(sink, self).await,
-                Transport::Grpc(sink) => look.ask_grpc(sink).await,
+                Transport::Grpc(sink) => look.ask_grpc(sink, self.has_types).await,
             }
         }
         findings.append(&mut look.findings);
@@ -61,6 +63,7 @@ impl Target {
 struct Look {
     deadline: Instant,
     limit: Duration,
+    origin: String,
     findings: Vec<Finding>,
 }
 
@@ -89,7 +92,11 @@ impl Look {
             ("connection", ErrorKind::Forbidden) => "guard",
             _ => check,
         };
-        self.add(check, Level::Failed, words(&error));
+        let text = match check {
+            "connection" => format!("{}: {}", self.origin, words(&error)),
+            _ => words(&error),
+        };
+        self.add(check, Level::Failed, text);
         None
     }
 
@@ -104,11 +111,13 @@ impl Look {
         }
     }
 
-    async fn ask_grpc(&mut self, sink: &GrpcSink) {
-        if self.wait("schema", sink.load_schema()).await.is_none() {
-            return;
+    async fn ask_grpc(&mut self, sink: &GrpcSink, has_types: bool) {
+        if has_types {
+            if self.wait("schema", sink.load_schema()).await.is_none() {
+                return;
+            }
+            self.add("schema", Level::Good, "the method is there");
         }
-        self.add("schema", Level::Good, "the method is there, or its payload is not looked into");
         let health = match timeout_at(self.deadline, sink.health()).await {
             Ok(Ok(Health::Serving)) => (Level::Good, "the service takes calls".to_owned()),
             Ok(Ok(Health::NotServing)) => {
@@ -130,9 +139,10 @@ fn answer(probe: &Probe, has_credentials: bool) -> Finding {
     let status = probe.status();
     let (level, meaning) = match status.code() {
         401 if has_credentials => (Level::Failed, "the credentials are refused"),
+        401 => (Level::Failed, "it wants to know who we are"),
         407 => (Level::Failed, "the proxy wants to know who we are"),
         410 => (Level::Failed, "it is gone"),
-        401 | 403 => (Level::Warning, "not everybody may ask, or we may not"),
+        403 => (Level::Warning, "not everybody may ask, or we may not"),
         404 => (Level::Warning, "there may be nothing at this path"),
         429 => (Level::Warning, "it is asked too often"),
         500.. => (Level::Warning, "the server is not well"),
@@ -164,18 +174,27 @@ fn expiry(end: SystemTime, now: SystemTime) -> Finding {
     finding
 }
 
-/// The error without where it happened, which stands beside it.
+/// The error with its causes, without the address, which stands beside it.
 fn words(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
+    let mut text = without_address(error);
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let more = error.downcast_ref().map_or_else(|| error.to_string(), without_address);
+        if !text.ends_with(&more) {
+            text = format!("{text}: {more}");
         }
-        source = cause.source();
+        cause = error.source();
     }
     text
+}
+
+fn without_address(error: &Error) -> String {
+    let context = error.context().filter(|(key, _)| !matches!(*key, "endpoint" | "method"));
+    let context: Vec<_> = context.map(|(key, value)| format!("{key}: {value}")).collect();
+    match context.as_slice() {
+        [] => error.message().to_owned(),
+        context => format!("{} ({})", error.message(), context.join(", ")),
+    }
 }
 
 const DAY: u64 = 24 * 60 * 60;

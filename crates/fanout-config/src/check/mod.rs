@@ -15,11 +15,13 @@ pub(crate) use self::twice::{Facts, Spread};
 /// A sink of the file, to look at without a message.
 #[derive(Clone)]
 pub struct Target {
-    name: String,
-    transport: Transport,
-    facts: Facts,
-    is_guarded: bool,
-    has_credentials: bool,
+    pub(crate) name: String,
+    pub(crate) transport: Transport,
+    pub(crate) facts: Facts,
+    pub(crate) is_guarded: bool,
+    pub(crate) has_credentials: bool,
+    /// Whether the types of a gRPC method matter.
+    pub(crate) has_types: bool,
 }
 
 /// The sink itself, without what the file puts around it.
@@ -39,16 +41,6 @@ impl Transport {
 }
 
 impl Target {
-    pub(crate) fn new(
-        name: &str,
-        transport: Transport,
-        facts: Facts,
-        is_guarded: bool,
-        has_credentials: bool,
-    ) -> Self {
-        Self { name: name.to_owned(), transport, facts, is_guarded, has_credentials }
-    }
-
     pub(crate) fn without_retries(mut self) -> Self {
         self.facts.repeats = false;
         self.facts.repeats_maybe = false;

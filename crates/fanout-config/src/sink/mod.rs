@@ -43,6 +43,24 @@ pub(crate) fn read<'a>(
     entry: &Entry<'a>,
     clients: &mut Clients,
 ) -> Result<Destination<'a>, ConfigError> {
+    let read = whole(entry, clients);
+    if let (Err(_), Ok(table)) = (&read, entry.table()) {
+        look_for_secrets(&table, clients);
+    }
+    read
+}
+
+/// Books what is missing behind the place where reading ended. What is written wrong there comes to light
+/// when that place is right.
+fn look_for_secrets(table: &Table<'_>, clients: &mut Clients) {
+    for name in ["headers", "query", "metadata"] {
+        drop(pairs(table, name));
+    }
+    drop(table.get("auth").map(|entry| auth::read(&entry, clients)));
+    drop(table.get("signing").map(|entry| signing::read(&entry)));
+}
+
+fn whole<'a>(entry: &Entry<'a>, clients: &mut Clients) -> Result<Destination<'a>, ConfigError> {
     if entry.name.trim().is_empty() || entry.name.contains(char::is_control) {
         return Err(entry
             .error("this is no name for a sink")
@@ -82,8 +100,15 @@ pub(crate) fn read<'a>(
         trusts_503: table.get("trust_503").map_or(Ok(false), |entry| entry.flag())?,
     };
     let sink = transport.sink();
-    let is_asked_who_we_are = table.get("auth").is_some();
-    let target = Target::new(entry.name, transport, facts, is_guarded, is_asked_who_we_are);
+    let has_credentials = table.get("auth").is_some();
+    let target = Target {
+        name: entry.name.to_owned(),
+        transport,
+        facts,
+        is_guarded,
+        has_credentials,
+        has_types: wants_json,
+    };
     let (name, place) = (entry.name, entry.place.clone());
     Ok(Destination { name, place, numbers, wants_json, sink, target })
 }

@@ -89,7 +89,7 @@ fn a_secret_in_the_file_is_a_warning() {
 
 #[test]
 fn every_secret_that_is_missing_is_told() {
-    let file = "[sinks.a]\nhttp = \"https://h/\"\nheaders = { X-Key = { env = \"NO_KEY\" } }\n\
+    let file = "[sinks.a]\nhttp = \"https://${NO_HOST}/\"\nheaders = { X-Key = { env = \"NO_KEY\" } }\n\
                 auth = { basic = { user = \"u\", password = { env = \"EMPTY\" } } }\n\
                 signing = { keys = [{ env = \"NO_A\" }, { file = \"no/b\" }] }\n\
                 [sinks.b]\ngrpc = \"https://h/a.B/C\"\nmetadata = { a = { env = \"NO_C\" } }\n\
@@ -102,6 +102,7 @@ fn every_secret_that_is_missing_is_told() {
     assert_eq!(
         all,
         [
+            "2: the variable NO_HOST is not set",
             "3: the variable NO_KEY is not set",
             "4: the variable EMPTY is empty",
             "5: the variable NO_A is not set",
